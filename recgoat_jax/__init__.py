@@ -1,0 +1,17 @@
+"""recgoat_jax: multimodal and graph recommenders for JAX.
+
+Nothing is imported here: ``import recgoat_jax.losses`` must cost no more than JAX itself. Start with
+
+* ``recgoat_jax.losses``: contrastive, ranking and transport losses, arrays in and arrays out;
+* ``recgoat_jax.training``: ``train(experiment)``;
+* ``recgoat_jax.serving``: ``load_run(path).recommend([...])``.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("recgoat-jax")
+except PackageNotFoundError:
+    __version__ = "0+unknown"
+
+__all__ = ["__version__"]

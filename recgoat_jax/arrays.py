@@ -1,0 +1,34 @@
+"""The vocabulary of shapes: axis names and array aliases used throughout the library.
+
+Importing this module loads numpy and jaxtyping only, never JAX, so that the data layer can use it.
+
+Axis names (jaxtyping shape strings):
+
+======================  ===========================================================================
+name                    meaning
+======================  ===========================================================================
+``users``, ``items``    rows of the user and item vocabularies
+``nodes``               users first, then items, of a bipartite graph; or the nodes of any graph
+``edges``               directed edges, sorted by receiver
+``pairs``               (user, item) interactions
+``batch``               examples of one training step
+``rows``                rows of any table
+``dim``                 width of a representation
+``feature``             width of a raw feature table
+``heads``               attention heads
+======================  ===========================================================================
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+RowIds = Int[np.ndarray, " pairs"]
+"""Vocabulary rows (int32), one a pair."""
+
+PresentMask = Bool[np.ndarray, " rows"]
+"""True where a row holds real data; False where it is missing."""
+
+FeatureValues = Float[np.ndarray, "rows feature"]
+"""float32 feature matrix aligned with a vocabulary."""
+
+__all__ = ["FeatureValues", "PresentMask", "RowIds"]
