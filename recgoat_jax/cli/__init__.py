@@ -1,1 +1,1 @@
-"""TODO"""
+"""Commands: one file each, typed by the dataclasses that the code uses."""

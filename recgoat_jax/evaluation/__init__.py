@@ -1,1 +1,18 @@
-"""TODO"""
+"""Evaluation by full ranking: ranks, metrics of every user, slices, paired tests. It takes functions, not models."""
+
+from recgoat_jax.evaluation.evaluate import EvalResult, Evaluator, evaluate
+from recgoat_jax.evaluation.ranking import RankingPlan, held_out_ranks, prepare_ranking, ranks, ranks_from_scores
+from recgoat_jax.evaluation.top_k import TopK, top_k
+
+__all__ = [
+    "EvalResult",
+    "Evaluator",
+    "RankingPlan",
+    "TopK",
+    "evaluate",
+    "held_out_ranks",
+    "prepare_ranking",
+    "ranks",
+    "ranks_from_scores",
+    "top_k",
+]

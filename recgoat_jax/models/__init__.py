@@ -1,1 +1,31 @@
-"""TODO"""
+"""Models: one file a system. `build_model` makes any of them from its config."""
+
+from recgoat_jax.models.bpr_mf import BprMf, BprMfConfig
+from recgoat_jax.models.build import ModelConfig, build_model
+from recgoat_jax.models.light_gcn import LightGcn, LightGcnConfig
+from recgoat_jax.models.most_popular import MostPopular, MostPopularConfig
+from recgoat_jax.models.protocols import Batch, LossOutput, Retriever, Vectors
+from recgoat_jax.models.rec_goat import RecGoat, RecGoatConfig
+from recgoat_jax.models.rec_goat_variants import Ablation, Control, ablation, control, released
+
+__all__ = [
+    "Ablation",
+    "Batch",
+    "BprMf",
+    "BprMfConfig",
+    "Control",
+    "LightGcn",
+    "LightGcnConfig",
+    "LossOutput",
+    "ModelConfig",
+    "MostPopular",
+    "MostPopularConfig",
+    "RecGoat",
+    "RecGoatConfig",
+    "Retriever",
+    "Vectors",
+    "ablation",
+    "build_model",
+    "control",
+    "released",
+]

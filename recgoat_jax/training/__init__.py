@@ -1,1 +1,17 @@
-"""TODO"""
+"""Training: ``train(experiment, workdir=...) -> RunResult``."""
+
+from recgoat_jax.training.experiment import Experiment, LoopConfig
+from recgoat_jax.training.loop import RunResult, read_result, run_seeds, train
+from recgoat_jax.training.optimizer import ConstantSchedule, OptimizerConfig, WarmupCosineSchedule
+
+__all__ = [
+    "ConstantSchedule",
+    "Experiment",
+    "LoopConfig",
+    "OptimizerConfig",
+    "RunResult",
+    "WarmupCosineSchedule",
+    "read_result",
+    "run_seeds",
+    "train",
+]

@@ -1,0 +1,98 @@
+# Plain venv and pip; every target can be interrupted and run again.
+#
+#   PYTHON   interpreter that makes the virtual environment (3.11 or newer)
+#   VENV     where the virtual environment is
+#   WORKERS  test processes
+#   PEERS    for bench: folder of the peers' code
+#   DATA     for bench: folder of the shared research data
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+PEERS ?=
+DATA ?=
+
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+INSTALL := bash .ci/install $(VENV) $(PYTHON)
+CONSTRAINTS := $(wildcard constraints/*.txt)
+# The wheel that carries MovieLens-100K; its code is not used, so none of its dependencies is installed.
+EXAMPLE_DATA := recbole==1.2.1
+EXTRAS := data,seq
+# Tests of the same model compile the same programs: the workers share them through a cache on disk.
+TEST_ENV := JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/jax \
+  JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.2
+PYTEST := $(TEST_ENV) $(PY) -m pytest -q -n $(WORKERS) --dist worksteal
+
+# pip compiles nothing (half of the time of an install is saved); what is imported is compiled on first use and kept.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help install demo test test-all test-slow test-other-python bench lint format build constraints clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/.core.stamp: pyproject.toml $(CONSTRAINTS) .ci/install
+	@$(INSTALL) core -e .
+
+$(VENV)/.example.stamp: $(VENV)/.core.stamp
+	@$(INSTALL) example --no-deps $(EXAMPLE_DATA)
+
+$(VENV)/.test.stamp: $(VENV)/.example.stamp
+	@$(INSTALL) test -e '.[$(EXTRAS)]' --group test --group lint
+
+$(VENV)/.dev.stamp: $(VENV)/.test.stamp
+	@$(INSTALL) dev -e '.[$(EXTRAS)]' --group dev
+
+install: $(VENV)/.dev.stamp  ## a virtual environment with everything for development
+
+demo: $(VENV)/.example.stamp  ## prepare the example data, train three models, compare, recommend, draw
+	@$(PY) -m experiments.demo
+
+test: lint  ## lint, types, architecture, and all but the slow tests
+	@echo "tests: all but the slow ones"
+	@$(PYTEST) -m "not slow and not network"
+
+test-slow: $(VENV)/.test.stamp  ## the slow tests
+	@echo "tests: the slow ones"
+	@$(PYTEST) -m "slow and not network"
+
+test-other-python: .ci/find_python  ## all but the slow tests, on a second Python
+	@other=$$(bash .ci/find_python $(PYTHON)) || { echo "tests on a second Python: none found, left out"; exit 0; }; \
+	version=$$($$other -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	echo "tests on a second Python: $$version"; \
+	$(MAKE) --no-print-directory test-plain PYTHON=$$other VENV=.venv-py$$version
+
+.PHONY: test-plain
+test-plain: $(VENV)/.test.stamp
+	@$(PYTEST) -m "not slow and not network"
+
+# One line each, so that the order is fixed and the first failure ends it.
+test-all:  ## test, the slow tests, and a second Python
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test-slow
+	@$(MAKE) --no-print-directory test-other-python
+
+bench: $(VENV)/.example.stamp  ## the benchmarks; PEERS=DIR runs the peers beside ours, DATA=DIR names the shared data
+	@$(PY) -m experiments.benchmarks $(if $(PEERS),--peers $(PEERS)) $(if $(DATA),--data $(DATA))
+
+lint: $(VENV)/.test.stamp  ## ruff, import-linter, deptry, codespell, pyright
+	@echo "ruff";          $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	@echo "import-linter"; $(BIN)/lint-imports --no-logo
+	@echo "deptry";        $(BIN)/deptry --no-ansi .
+	@echo "codespell";     $(BIN)/codespell
+	@echo "pyright";       $(BIN)/pyright --pythonpath $(PY)
+
+format: $(VENV)/.test.stamp  ## rewrite the code in the house's format
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+build: $(VENV)/.core.stamp  ## the wheel, in dist/
+	@$(PY) -m pip wheel -q --disable-pip-version-check --no-deps -w dist . && ls dist/*.whl
+
+constraints:  ## newest versions that fit, for the line of PYTHON
+	@bash .ci/constraints $(PYTHON) '.[$(EXTRAS)]'
+
+clean:  ## remove environments, caches and builds; runs/, prepared/ and demo/ stay
+	@rm -rf .venv .venv-py* .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	@find recgoat_jax tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +

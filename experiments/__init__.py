@@ -1,0 +1,1 @@
+"""Runs: one short file each, with one ``CONFIG``."""

@@ -1,0 +1,67 @@
+"""The demonstration: example data, three models under one protocol, a table, recommendations, figures.
+
+Command:  make demo   (or python -m experiments.demo)
+Cost:     <<FILL>>
+
+Safe to interrupt: what is finished stays, what was under way goes on from its last save.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from experiments.demo_runs import LIGHTGCN, MOST_POPULAR, RECGOAT
+from recgoat_jax.cli.compare import CompareCommand
+from recgoat_jax.cli.compare import run as compare
+from recgoat_jax.data import describe
+from recgoat_jax.encoders.recipes import load_data
+from recgoat_jax.errors import RecgoatError
+from recgoat_jax.report import draw_curves, draw_fusion_weights
+from recgoat_jax.serving import load_run
+from recgoat_jax.training import train
+
+OUT = Path("demo")
+
+
+def main() -> int:
+    """Runs the demonstration; returns the exit code."""
+    started = time.monotonic()
+    print("1. Data")
+    data = load_data(RECGOAT.data)
+    print(describe(data.dataset))
+
+    print("\n2. Training (validation chooses the epoch, test is read once)")
+    runs = [
+        train(experiment, workdir=OUT / "runs" / experiment.name) for experiment in (MOST_POPULAR, LIGHTGCN, RECGOAT)
+    ]
+
+    print("\n3. Test figures, all items ranked")
+    compare(CompareCommand(tuple(run.directory for run in runs), baseline=1))
+
+    print("\n4. Recommendations of RecGOAT")
+    served = load_run(runs[-1].directory)
+    for one in served.recommend(list(data.dataset.users.ids[:3]), k=5):
+        print(f"user {one.user}")
+        for item in one.items:
+            print(f"   {item.score:6.2f}  {item.title or item.item}")
+
+    print("\n5. Figures")
+    figures = OUT / "figures"
+    for path in (
+        *draw_curves([run.directory for run in runs[1:]], figures / "curves"),
+        *draw_fusion_weights(runs[-1].directory, figures / "fusion_weights"),
+    ):
+        print(f"   {path}")
+    print(f"\nDone in {time.monotonic() - started:.0f} s.")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except RecgoatError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("demo: interrupted; start it again to go on.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,85 @@
+"""The ``recgoat`` command: hands over to one file a command, and turns errors into exit codes.
+
+=====  =============================================================
+code   meaning
+=====  =============================================================
+0      done
+2      wrong arguments
+3      data problem
+4      missing extra
+5      the run stopped by itself
+75     saved after SIGTERM
+130    interrupted
+=====  =============================================================
+"""
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from recgoat_jax.errors import RecgoatError, RunStoppedError
+
+COMMANDS = {
+    "prepare": "turn raw tables, or a known data set, into a prepared directory",
+    "train": "train an experiment, or a model on a prepared directory",
+    "evaluate": "full-ranking metrics and slices of a finished run",
+    "recommend": "items for users of a finished run, by external ids",
+    "compare": "finished runs side by side, with paired tests",
+    "doctor": "versions, devices, extras, data: what is here and what is missing",
+}
+
+
+def usage() -> str:
+    """The text of ``recgoat --help``."""
+    lines = [f"  {name:<10} {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        ["usage: recgoat COMMAND [OPTIONS]", "", "commands:", *lines, "", "recgoat COMMAND --help shows every option."]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: what follows ``recgoat``; None: of this process.
+
+    Returns:
+        The exit code.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] == "--version":
+        from recgoat_jax import __version__
+
+        print(__version__)
+        return 0
+    if not given or given[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if given else 2
+    if given[0] not in COMMANDS:
+        print(f"recgoat: unknown command '{given[0]}'; expected one of {', '.join(COMMANDS)}.", file=sys.stderr)
+        return 2
+    try:
+        return importlib.import_module(f"recgoat_jax.cli.{given[0]}").main(given[1:])
+    except RecgoatError as error:
+        print(f"recgoat {given[0]}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"recgoat {given[0]}: interrupted; start the same command again to go on.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; nothing is left to say to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        print(f"recgoat {given[0]}: {error}. Free some space, or choose another directory.", file=sys.stderr)
+        return RunStoppedError.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
+
+__all__ = ["main", "usage"]

@@ -1,0 +1,133 @@
+"""``recgoat train``: an experiment file, or a model by name on a prepared directory."""
+
+import dataclasses
+import json
+import runpy
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from recgoat_jax.encoders.recipes import PreparedData, with_root
+from recgoat_jax.errors import UsageError
+from recgoat_jax.models.bpr_mf import BprMfConfig
+from recgoat_jax.models.build import ModelConfig
+from recgoat_jax.models.light_gcn import LightGcnConfig
+from recgoat_jax.models.most_popular import MostPopularConfig
+from recgoat_jax.models.rec_goat import RecGoatConfig
+from recgoat_jax.training.experiment import Experiment
+from recgoat_jax.training.loop import RunResult, train
+
+MODELS: dict[str, type[ModelConfig]] = {
+    "recgoat": RecGoatConfig,
+    "lightgcn": LightGcnConfig,
+    "bpr": BprMfConfig,
+    "most-popular": MostPopularConfig,
+}
+
+
+@dataclass(frozen=True)
+class TrainCommand:
+    """Trains, or goes on with, one run."""
+
+    experiment: Annotated[Experiment, tyro.conf.arg(name="")] = field(default_factory=Experiment)
+    """Settings of the run."""
+    data: Path | None = None
+    """Prepared directory (with a model name), or the root of the shared research data (with an experiment file)."""
+    workdir: Path | None = None
+    """Run directory; by default runs/NAME-seedSEED."""
+    json: bool = False
+    """Print the result as JSON instead of text."""
+    quiet: bool = False
+    """No progress line."""
+
+
+def load_experiment(path: Path) -> Experiment:
+    """The ``CONFIG`` of an experiment file.
+
+    Args:
+        path: a Python file.
+
+    Returns:
+        Its experiment.
+
+    Raises:
+        UsageError: no such file, or no ``CONFIG`` in it.
+    """
+    if not path.is_file():
+        raise UsageError(
+            f"'{path}' is neither a file nor a model; expected an experiment file or one of {', '.join(MODELS)}."
+        )
+    found = runpy.run_path(str(path)).get("CONFIG")
+    if not isinstance(found, Experiment):
+        raise UsageError(f"{path}: found no CONFIG; expected 'CONFIG = Experiment(...)' at the top level.")
+    return found
+
+
+def parse(arguments: Sequence[str]) -> TrainCommand:
+    """The command that the arguments ask for, data already in place."""
+    if not arguments or arguments[0].startswith("-"):
+        if arguments and arguments[0] in ("-h", "--help"):
+            print(
+                f"usage: recgoat train EXPERIMENT.py|{'|'.join(MODELS)} [OPTIONS]\n\n"
+                "recgoat train EXPERIMENT.py --help (or a model's name) shows every setting and its default."
+            )
+            raise SystemExit(0)
+        raise UsageError(f"expected an experiment file or one of {', '.join(MODELS)} first.")
+    target, rest = arguments[0], list(arguments[1:])
+    by_name = target in MODELS
+    base = (
+        Experiment(name=target, data=PreparedData(), model=MODELS[target]())
+        if by_name
+        else load_experiment(Path(target))
+    )
+    command = tyro.cli(
+        TrainCommand,
+        default=TrainCommand(experiment=base),
+        args=rest,
+        prog=f"recgoat train {target}",
+        config=(tyro.conf.AvoidSubcommands,),
+    )
+    experiment = command.experiment
+    if command.data is not None:
+        experiment = replace(
+            experiment,
+            data=PreparedData(command.data) if by_name else with_root(experiment.data, command.data),
+        )
+    elif by_name and experiment.data == PreparedData():
+        raise UsageError("expected --data DIR, a directory made by 'recgoat prepare'.")
+    return replace(command, experiment=experiment)
+
+
+def run(command: TrainCommand) -> RunResult:
+    """Trains what the command asks for."""
+    experiment = command.experiment
+    workdir = command.workdir or Path("runs") / f"{experiment.name}-seed{experiment.seed}"
+    return train(experiment, workdir=workdir, quiet=command.quiet)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs ``recgoat train``; returns the exit code."""
+    try:
+        command = parse(arguments)
+    except ValueError as error:  # a config that contradicts itself
+        raise UsageError(str(error)) from error
+    result = run(command)
+    if command.json:
+        print(json.dumps({**dataclasses.asdict(result), "directory": str(result.directory)}))
+        return 0
+    print(f"{result.name} ({result.model}) on {result.dataset_name}, {result.protocol}, seed {result.seed}")
+    print(f"selected epoch {result.best_epoch} of {result.epochs}, {result.seconds:.0f} s, in {result.directory}")
+    for split, metrics in (("valid", result.valid), ("test", result.test)):
+        shown = (f"{name} {metrics[name]:.4f}" for name in metrics if name.startswith(("recall@", "ndcg@")))
+        print(f"{split:<5}  " + "  ".join(shown))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
+
+__all__ = ["MODELS", "TrainCommand", "load_experiment", "main", "parse", "run"]

@@ -1,0 +1,276 @@
+"""Evaluation of one split: ranks, metrics of every user, their means, and what they may be compared with."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float, Int
+
+from recgoat_jax.data.dataset import Dataset, Interactions, SplitName
+from recgoat_jax.errors import DataError, UsageError
+from recgoat_jax.evaluation.metrics import (
+    METRIC_NAMES,
+    MetricName,
+    RankedTargets,
+    beyond_accuracy,
+    check_cutoffs,
+    per_user_metrics,
+)
+from recgoat_jax.evaluation.ranking import (
+    RankingPlan,
+    ScoreBlock,
+    VectorPair,
+    prepare_ranking,
+    ranks,
+    ranks_from_scores,
+)
+from recgoat_jax.evaluation.top_k import top_k
+
+ExcludedSplit = Literal["train", "valid"]
+
+CUTOFFS = (5, 10, 20, 50)
+"""Cut-offs of the published tables."""
+
+_METADATA_KEY = b"recgoat"
+
+
+@dataclass(frozen=True, eq=False)
+class EvalResult:
+    """Metrics of every evaluated user, and the circumstances that a comparison has to share.
+
+    Attributes:
+        dataset_name: name of the data set.
+        dataset_hash: hash of its contents.
+        protocol: split protocol.
+        split: the split that was ranked.
+        excluded: splits whose items were no candidates.
+        cutoffs: cut-offs of the metrics.
+        users: ``users``, user rows: all with held-out items and at least one training item, ascending.
+        user_ids: their external ids.
+        values: ``{"recall@10": values, ...}``, float64 values aligned with `users`.
+        targets: the held-out pairs of these users, sorted by user, then item.
+        ranks: ``pairs``, the 0-based rank of each held-out pair.
+        beyond: coverage, Gini and novelty at each cut-off, ``{"coverage@10": ...}``; empty unless asked for.
+    """
+
+    dataset_name: str
+    dataset_hash: str
+    protocol: str
+    split: str
+    excluded: tuple[str, ...]
+    cutoffs: tuple[int, ...]
+    users: Int[np.ndarray, " users"]
+    user_ids: tuple[str, ...]
+    values: Mapping[str, Float[np.ndarray, " users"]]
+    targets: Interactions
+    ranks: Int[np.ndarray, " pairs"]
+    beyond: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def means(self) -> dict[str, float]:
+        """Means over users, unrounded: ``{"recall@10": ...}``."""
+        return {name: float(np.mean(values)) for name, values in self.values.items()}
+
+    def write_parquet(self, path: Path) -> None:
+        """Writes one row a user: ``user`` (external id), ``user_row``, one column a metric, ``items``, ``ranks``.
+
+        ``items`` and ``ranks`` are lists: the held-out item rows of the user and their ranks. Protocol, hash and the
+        rest stand in the metadata of the file, as JSON. The file appears whole or not at all.
+
+        Args:
+            path: the file; its directory exists.
+        """
+        bounds = np.searchsorted(self.targets.users, self.users)
+        offsets = pa.array(np.append(bounds, len(self.targets)), pa.int32())
+        table = pa.table(
+            {
+                "user": pa.array(self.user_ids, pa.string()),
+                "user_row": pa.array(self.users, pa.int32()),
+                **{name: pa.array(values, pa.float64()) for name, values in self.values.items()},
+                "items": pa.ListArray.from_arrays(offsets, pa.array(self.targets.items, pa.int32())),
+                "ranks": pa.ListArray.from_arrays(offsets, pa.array(self.ranks, pa.int32())),
+            }
+        )
+        described = {name: getattr(self, name) for name in _DESCRIPTION}
+        temporary = path.with_name(f".{path.name}.partial")
+        pq.write_table(table.replace_schema_metadata({_METADATA_KEY: json.dumps(described).encode()}), temporary)
+        temporary.replace(path)
+
+    @classmethod
+    def read_parquet(cls, path: Path) -> "EvalResult":
+        """Reads what `write_parquet` wrote.
+
+        Args:
+            path: the file.
+
+        Returns:
+            The result, equal to the one written.
+
+        Raises:
+            DataError: no such file, or not one that `write_parquet` wrote.
+        """
+        action = "Evaluate the run again: recgoat evaluate RUN --per-user FILE."
+        if not path.is_file():
+            raise DataError.at(path, found="no file", expected="per-user metrics of a finished run", action=action)
+        try:
+            table = pq.read_table(path)
+            described = json.loads((table.schema.metadata or {})[_METADATA_KEY])
+            users = table["user_row"].to_numpy()
+            lists = table["items"].combine_chunks()
+            counts = np.diff(lists.offsets.to_numpy())
+            return cls(
+                dataset_name=described["dataset_name"],
+                dataset_hash=described["dataset_hash"],
+                protocol=described["protocol"],
+                split=described["split"],
+                excluded=tuple(described["excluded"]),
+                cutoffs=tuple(described["cutoffs"]),
+                beyond=described["beyond"],
+                users=users,
+                user_ids=tuple(table["user"].to_pylist()),
+                values={
+                    name: table[name].to_numpy()
+                    for name in table.column_names
+                    if name not in ("user", "user_row", "items", "ranks")
+                },
+                targets=Interactions(np.repeat(users, counts), lists.flatten().to_numpy()),
+                ranks=table["ranks"].combine_chunks().flatten().to_numpy(),
+            )
+        except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
+            raise DataError.at(
+                path, found=f"an unreadable file ({error})", expected="per-user metrics of a run", action=action
+            ) from error
+
+
+_DESCRIPTION = ("dataset_name", "dataset_hash", "protocol", "split", "excluded", "cutoffs", "beyond")
+
+
+class Evaluator:
+    """Full-ranking evaluation of one split, prepared once and called at every validation.
+
+    At test, training items are no candidates and validation items are: the published protocol. With
+    ``exclude=("train", "valid")`` validation items are left out of the test ranking as well.
+
+    Args:
+        dataset: prepared data.
+        split: the split to rank, ``"valid"`` or ``"test"`` (``"train"`` with ``exclude=()`` shows the fit).
+        cutoffs: cut-offs of the metrics.
+        metrics: which metrics.
+        exclude: splits whose items are no candidates.
+        block_size: users scored at once; default: by the size of the catalogue.
+
+    Raises:
+        DataError: the split is empty, or no user of it has a training item.
+        UsageError: a cut-off below 1, or a split that excludes itself.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: SplitName,
+        *,
+        cutoffs: Sequence[int] = CUTOFFS,
+        metrics: Sequence[MetricName] = METRIC_NAMES,
+        exclude: Sequence[ExcludedSplit] = ("train",),
+        block_size: int | None = None,
+    ) -> None:
+        check_cutoffs(cutoffs)
+        if split in exclude:
+            raise UsageError(f"split '{split}' excludes itself; expected other splits in exclude.")
+        self.dataset, self.split, self.exclude = dataset, split, tuple(exclude)
+        self.cutoffs, self.metrics = tuple(cutoffs), tuple(metrics)
+        pairs = dataset.split(split)
+        known = dataset.user_counts[pairs.users] > 0
+        targets = Interactions(pairs.users[known], pairs.items[known])
+        if len(targets) == 0:
+            raise DataError(
+                f"split '{split}' of data set '{dataset.manifest.name}': found {len(pairs)} pairs, none of a user with "
+                "training items; expected at least one. Evaluate another split, or prepare with another protocol."
+            )
+        self.plan: RankingPlan = prepare_ranking(
+            targets,
+            num_users=dataset.num_users,
+            num_items=dataset.num_items,
+            excluded=[dataset.split(name) for name in self.exclude],
+            block_size=block_size,
+        )
+
+    def __call__(self, vectors: VectorPair, *, with_beyond_accuracy: bool = False) -> EvalResult:
+        """Evaluates a model of user and item vectors.
+
+        Args:
+            vectors: user vectors ``users x dim`` and item vectors ``items x dim``.
+            with_beyond_accuracy: adds coverage, Gini and novelty, at the price of top-k lists.
+
+        Returns:
+            The result.
+
+        Raises:
+            RunStoppedError: vectors that are not finite.
+        """
+        beyond = self._beyond_accuracy(vectors) if with_beyond_accuracy else {}
+        return self._result(ranks(self.plan, vectors), beyond)
+
+    def from_scores(self, score_block: ScoreBlock) -> EvalResult:
+        """Evaluates any function from user rows to scores of all items; see `ranking.ranks_from_scores`."""
+        return self._result(ranks_from_scores(self.plan, score_block), {})
+
+    def _result(self, found: Int[np.ndarray, " pairs"], beyond: Mapping[str, float]) -> EvalResult:
+        targets, manifest = self.plan.targets, self.dataset.manifest
+        grouped = RankedTargets.of(targets.users, found)
+        return EvalResult(
+            dataset_name=manifest.name,
+            dataset_hash=manifest.hash,
+            protocol=manifest.protocol,
+            split=self.split,
+            excluded=self.exclude,
+            cutoffs=self.cutoffs,
+            users=grouped.users,
+            user_ids=self._user_ids,
+            values=per_user_metrics(grouped, cutoffs=self.cutoffs, metrics=self.metrics),
+            targets=targets,
+            ranks=found,
+            beyond=beyond,
+        )
+
+    @cached_property
+    def _user_ids(self) -> tuple[str, ...]:
+        return tuple(self.dataset.users.ids[row] for row in np.unique(self.plan.targets.users))
+
+    def _beyond_accuracy(self, vectors: VectorPair) -> dict[str, float]:
+        dataset = self.dataset
+        lists = top_k(
+            vectors,
+            np.unique(self.plan.targets.users),
+            k=min(max(self.cutoffs), dataset.num_items),
+            excluded=[dataset.split(name) for name in self.exclude],
+        ).items
+        return {
+            f"{name}@{k}": value
+            for k in self.cutoffs
+            for name, value in beyond_accuracy(lists[:, :k], dataset.item_counts, num_users=dataset.num_users).items()
+        }
+
+
+def evaluate(
+    vectors: VectorPair,
+    dataset: Dataset,
+    split: SplitName,
+    *,
+    cutoffs: Sequence[int] = CUTOFFS,
+    metrics: Sequence[MetricName] = METRIC_NAMES,
+    exclude: Sequence[ExcludedSplit] = ("train",),
+    with_beyond_accuracy: bool = False,
+) -> EvalResult:
+    """Evaluates user and item vectors once; arguments, result and errors as of `Evaluator`."""
+    evaluator = Evaluator(dataset, split, cutoffs=cutoffs, metrics=metrics, exclude=exclude)
+    return evaluator(vectors, with_beyond_accuracy=with_beyond_accuracy)
+
+
+__all__ = ["CUTOFFS", "EvalResult", "Evaluator", "ExcludedSplit", "evaluate"]

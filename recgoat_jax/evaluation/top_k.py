@@ -1,0 +1,106 @@
+"""Lists of the k best items, blocked over users."""
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from recgoat_jax.data.dataset import Interactions
+from recgoat_jax.errors import UsageError
+from recgoat_jax.evaluation.ranking import VectorPair, all_scores, default_block_size
+
+
+class TopK(NamedTuple):
+    """The best items of each user, best first.
+
+    Attributes:
+        items: ``rows x k``, int32 item rows; -1 where fewer than k items are left after exclusion.
+        scores: ``rows x k``, float32; -inf where there is no item.
+    """
+
+    items: Int[np.ndarray, "rows k"]
+    scores: Float[np.ndarray, "rows k"]
+
+
+def top_k(
+    vectors: VectorPair,
+    users: Int[np.ndarray, " rows"],
+    *,
+    k: int,
+    excluded: Sequence[Interactions] = (),
+    excluded_items: Int[np.ndarray, " banned"] | None = None,
+    block_size: int | None = None,
+) -> TopK:
+    """The k best items of some users, blocked; equal scores go to the lower item row, as in `ranks`.
+
+    Args:
+        vectors: user vectors ``users x dim`` and item vectors ``items x dim``.
+        users: ``rows``, user rows; one may come twice.
+        k: length of the lists, 1 to the number of items.
+        excluded: pairs that are not to be listed, e.g. ``[dataset.train]``, sorted by user.
+        excluded_items: item rows that are not to be listed for anyone.
+        block_size: users scored at once; default: `default_block_size`.
+
+    Returns:
+        Items and scores; where exclusion leaves fewer than k items, the rest is -1 with score -inf.
+
+    Raises:
+        UsageError: k out of range.
+    """
+    user_vectors, item_vectors = (jnp.asarray(side) for side in vectors)
+    num_users, num_items = len(user_vectors), len(item_vectors)
+    if not 1 <= k <= num_items:
+        raise UsageError(f"k = {k}; expected 1 to {num_items}, the number of items.")
+    size = min(block_size or default_block_size(num_items), max(1, len(users)))
+    offsets = [pairs.offsets(num_users) for pairs in excluded]
+    banned = np.zeros(num_items, bool)
+    if excluded_items is not None:
+        banned[excluded_items] = True
+    open_items = jnp.asarray(~banned)
+    items, scores = np.full((len(users), k), -1, np.int32), np.full((len(users), k), -np.inf, np.float32)
+    for start in range(0, len(users), size):
+        rows = users[start : start + size]
+        masked_rows, masked_items = _pairs_of(rows, excluded, offsets, pad_to=size)
+        found_items, found_scores = _top_k_block(
+            user_vectors, item_vectors, jnp.asarray(np.pad(rows, (0, size - len(rows)))), open_items,
+            masked_rows, masked_items, k=k,
+        )  # fmt: skip
+        items[start : start + size] = np.asarray(found_items)[: len(rows)]
+        scores[start : start + size] = np.asarray(found_scores)[: len(rows)]
+    items[np.isneginf(scores)] = -1
+    return TopK(items, scores)
+
+
+def _pairs_of(
+    rows: np.ndarray, excluded: Sequence[Interactions], offsets: Sequence[np.ndarray], *, pad_to: int
+) -> tuple[Array, Array]:
+    """Coordinates (place in `rows`, item) of excluded pairs, padded to a power of two so that few shapes compile."""
+    places, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for pairs, offset in zip(excluded, offsets, strict=True):
+        counts = offset[rows + 1] - offset[rows]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        places.append(np.repeat(np.arange(len(rows)), counts))
+        items.append(pairs.items[np.repeat(offset[rows], counts) + within])
+    place, item = np.concatenate(places), np.concatenate(items)
+    padding = (0, 2 ** math.ceil(math.log2(max(64, len(place)))) - len(place))
+    # A place beyond the block is dropped by the scatter.
+    return jnp.asarray(np.pad(place, padding, constant_values=pad_to), jnp.int32), jnp.asarray(
+        np.pad(item, padding), jnp.int32
+    )
+
+
+@functools.partial(jax.jit, static_argnames="k")
+def _top_k_block(
+    user_vectors: Array, item_vectors: Array, rows: Array, open_items: Array, places: Array, items: Array, *, k: int
+) -> tuple[Array, Array]:
+    scores = jnp.where(open_items, all_scores(user_vectors[rows], item_vectors), -jnp.inf)
+    scores, found = jax.lax.top_k(scores.at[places, items].set(-jnp.inf, mode="drop"), k)
+    return found, scores
+
+
+__all__ = ["TopK", "top_k"]

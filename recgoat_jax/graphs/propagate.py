@@ -1,0 +1,180 @@
+"""The propagation hot path: products of a sparse adjacency matrix with dense node representations.
+
+There are two lowerings, chosen by platform in one place (`sparse_product`): on CPU a compressed-sparse-row product,
+elsewhere a gather and a segment sum over sorted receivers. Both share one backward pass, which multiplies the
+cotangent by the transposed matrix: A itself where A is symmetric, its transposed edge order where it is not.
+Automatic differentiation would turn the gather into an unsorted scatter, several times slower and larger.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import sparse
+from jaxtyping import Array, Float, Int
+
+from recgoat_jax.graphs.adjacency import Adjacency, CompressedRows
+
+_NARROWEST = 8
+"""Columns below which the CPU kernel falls back to a scalar loop, three times slower than with 8 columns."""
+
+
+def propagate(
+    adjacency: Adjacency,
+    x: Float[Array, "nodes dim"],
+    weights: Float[Array, " edges"] | None = None,
+) -> Float[Array, "nodes dim"]:
+    """Multiplies by the adjacency matrix: each node receives the weighted sum of its senders, ``A @ x``.
+
+    Args:
+        adjacency: the matrix.
+        x: ``nodes x dim`` representations, float32.
+        weights: None for the matrix's own weights, which are constants; or ``edges`` weights in the order of
+            ``adjacency.senders``, which replace them and are differentiated,
+            ``dL/dw_e = <dL/dy[receiver_e], x[sender_e]>``.
+
+    Returns:
+        ``nodes x dim``; zero for nodes that receive no edge.
+    """
+    if weights is None:
+        return _propagate_constant(adjacency, x)
+    return _propagate_weighted(adjacency, x, weights)
+
+
+def symmetric_normalization(adjacency: Adjacency, weights: Float[Array, " edges"]) -> Float[Array, " edges"]:
+    """Degree-normalised weights, ``w_ij / sqrt(r_i c_j)``: r sums what node i receives, c what node j sends.
+
+    For symmetric weights r equals c and the result is ``D^-1/2 W D^-1/2``. Differentiable in the weights: with it a
+    model learns how much a rating counts (`recgoat_jax.graphs.bipartite.edge_ratings`).
+
+    Args:
+        adjacency: the edges; their own weights are not read.
+        weights: ``edges``, not negative.
+
+    Returns:
+        ``edges``; zero, with a finite gradient, where either sum is zero.
+    """
+    num_nodes, senders, receivers = adjacency.num_nodes, adjacency.senders, adjacency.receivers
+    received = jax.ops.segment_sum(weights, receivers, num_segments=num_nodes, indices_are_sorted=True)
+    sent = jax.ops.segment_sum(weights, senders, num_segments=num_nodes)
+    return weights * _safe_rsqrt(received)[receivers] * _safe_rsqrt(sent)[senders]
+
+
+def sparse_product(
+    rows: CompressedRows, weights: Float[Array, "edges heads"], x: Float[Array, "nodes dim"]
+) -> Float[Array, "nodes dim"]:
+    """The product of a sparse matrix, or of one a head, with a dense one, lowered for the platform.
+
+    It has no gradient of its own: what builds on it brings its backward pass.
+
+    Args:
+        rows: places of the entries.
+        weights: ``edges x heads``, their values: head h multiplies the h-th of ``heads`` equal column blocks of x.
+        x: ``nodes x dim``.
+
+    Returns:
+        ``nodes x dim``.
+    """
+    return jax.lax.platform_dependent(rows, weights, x, cpu=compressed_row_product, default=segment_sum_product)
+
+
+def compressed_row_product(
+    rows: CompressedRows, weights: Float[Array, "edges heads"], x: Float[Array, "nodes dim"]
+) -> Float[Array, "nodes dim"]:
+    """`sparse_product` by the compressed-sparse-row kernel that XLA has on CPU.
+
+    Heads are stacked into one block-diagonal matrix: one call of the kernel shares the cores better than one a head.
+    """
+    num_edges, heads = weights.shape
+    num_nodes, dim = x.shape
+    if heads == 1:
+        return _kernel(weights[:, 0], rows.senders, rows.offsets, x)
+    head = jnp.arange(heads, dtype=jnp.int32)[:, None]
+    offsets = jnp.append((rows.offsets[:-1] + head * num_edges).reshape(-1), jnp.int32(heads * num_edges))
+    senders = (rows.senders + head * num_nodes).reshape(-1)
+    stacked = x.reshape(num_nodes, heads, dim // heads).transpose(1, 0, 2).reshape(heads * num_nodes, dim // heads)
+    product = _kernel(weights.T.reshape(-1), senders, offsets, stacked)
+    return product.reshape(heads, num_nodes, dim // heads).transpose(1, 0, 2).reshape(num_nodes, dim)
+
+
+def _kernel(
+    weights: Float[Array, " entries"],
+    columns: Int[Array, " entries"],
+    offsets: Int[Array, " offsets"],
+    x: Float[Array, "rows dim"],
+) -> Float[Array, "rows dim"]:
+    """A compressed-sparse-row matrix times a dense one, widened where the kernel is slow."""
+    padding = max(_NARROWEST - x.shape[1], 0)
+    matrix = sparse.BCSR((weights, columns, offsets), shape=(x.shape[0], x.shape[0]))
+    return (matrix @ jnp.pad(x, ((0, 0), (0, padding))))[:, : x.shape[1]]
+
+
+def segment_sum_product(
+    rows: CompressedRows, weights: Float[Array, "edges heads"], x: Float[Array, "nodes dim"]
+) -> Float[Array, "nodes dim"]:
+    """`sparse_product` by a gather and a sorted segment sum: the form that accelerators want."""
+    num_nodes, dim = x.shape
+    heads = weights.shape[1]
+    messages = weights[:, :, None] * x.reshape(num_nodes, heads, dim // heads)[rows.senders]
+    received = jax.ops.segment_sum(
+        messages.reshape(-1, dim), rows.receivers, num_segments=num_nodes, indices_are_sorted=True
+    )
+    return received.reshape(num_nodes, dim)
+
+
+@jax.custom_vjp
+def _propagate_constant(adjacency: Adjacency, x: Float[Array, "nodes dim"]) -> Float[Array, "nodes dim"]:
+    return sparse_product(adjacency.rows, adjacency.weights[:, None], x)
+
+
+def _constant_forward(
+    adjacency: Adjacency, x: Float[Array, "nodes dim"]
+) -> tuple[Float[Array, "nodes dim"], Adjacency]:
+    return _propagate_constant(adjacency, x), adjacency
+
+
+def _constant_backward(
+    adjacency: Adjacency, cotangent: Float[Array, "nodes dim"]
+) -> tuple[None, Float[Array, "nodes dim"]]:
+    weights = adjacency.weights if adjacency.transposed_weights is None else adjacency.transposed_weights
+    return None, sparse_product(adjacency.transposed_rows, weights[:, None], cotangent)
+
+
+_propagate_constant.defvjp(_constant_forward, _constant_backward)
+
+
+@jax.custom_vjp
+def _propagate_weighted(
+    adjacency: Adjacency, x: Float[Array, "nodes dim"], weights: Float[Array, " edges"]
+) -> Float[Array, "nodes dim"]:
+    return sparse_product(adjacency.rows, weights[:, None], x)
+
+
+def _weighted_forward(
+    adjacency: Adjacency, x: Float[Array, "nodes dim"], weights: Float[Array, " edges"]
+) -> tuple[Float[Array, "nodes dim"], tuple[Adjacency, Float[Array, "nodes dim"], Float[Array, " edges"]]]:
+    return _propagate_weighted(adjacency, x, weights), (adjacency, x, weights)
+
+
+def _weighted_backward(
+    saved: tuple[Adjacency, Float[Array, "nodes dim"], Float[Array, " edges"]],
+    cotangent: Float[Array, "nodes dim"],
+) -> tuple[None, Float[Array, "nodes dim"], Float[Array, " edges"]]:
+    adjacency, x, weights = saved
+    transposed_weights = weights[adjacency.transposed_order]
+    x_cotangent = sparse_product(adjacency.transposed_rows, transposed_weights[:, None], cotangent)
+    products = cotangent[adjacency.receivers] * x[adjacency.senders]
+    # The row sums as a product with ones: on CPU ten times faster than a reduction fused with the two gathers.
+    ones = jnp.ones((x.shape[1], 1), x.dtype)
+    weights_cotangent = jnp.matmul(products, ones, precision=jax.lax.Precision.HIGHEST)[:, 0]
+    return None, x_cotangent, weights_cotangent
+
+
+_propagate_weighted.defvjp(_weighted_forward, _weighted_backward)
+
+
+def _safe_rsqrt(degrees: Float[Array, " nodes"]) -> Float[Array, " nodes"]:
+    """``1 / sqrt(d)``, and zero with a zero gradient where d is not positive."""
+    positive = degrees > 0
+    return jnp.where(positive, jax.lax.rsqrt(jnp.where(positive, degrees, 1.0)), 0.0)
+
+
+__all__ = ["compressed_row_product", "propagate", "segment_sum_product", "sparse_product", "symmetric_normalization"]

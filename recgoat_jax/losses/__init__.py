@@ -1,0 +1,33 @@
+"""Losses and transport plans: arrays in, arrays out, for any JAX program.
+
+Importing this package loads JAX, numpy and jaxtyping only (ott-jax is imported by the first call that transports).
+Every loss takes a mask for padding, is computed in float32 at least, has finite gradients and works under
+``jax.jit``, ``jax.vmap``, ``jax.grad`` and, given ``axis_name``, over the devices of ``jax.pmap`` or ``jax.shard_map``,
+where each device returns the value of the whole batch. Differentiate from outside the mapped function.
+
+* ranking: `bpr_loss`, `sampled_softmax_loss`;
+* contrastive: `info_nce`, `cmcl_loss`;
+* transport between feature axes: `feature_transport`, `released_transport`;
+* distance between sets of vectors: `wasserstein_distance`, `sliced_wasserstein_distance`;
+* regularisation: `l2_regularization`, `embedding_norm_regularization`.
+"""
+
+from recgoat_jax.losses.contrastive import cmcl_loss, info_nce
+from recgoat_jax.losses.ranking import bpr_loss, sampled_softmax_loss
+from recgoat_jax.losses.regularization import embedding_norm_regularization, l2_regularization
+from recgoat_jax.losses.transport import FeatureTransport, feature_transport, released_transport
+from recgoat_jax.losses.wasserstein import sliced_wasserstein_distance, wasserstein_distance
+
+__all__ = [
+    "FeatureTransport",
+    "bpr_loss",
+    "cmcl_loss",
+    "embedding_norm_regularization",
+    "feature_transport",
+    "info_nce",
+    "l2_regularization",
+    "released_transport",
+    "sampled_softmax_loss",
+    "sliced_wasserstein_distance",
+    "wasserstein_distance",
+]

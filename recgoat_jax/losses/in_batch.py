@@ -1,0 +1,127 @@
+"""The softmax over a batch that the contrastive and the sampled-softmax loss share."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from recgoat_jax.losses.reduction import (
+    AxisName,
+    Scalar,
+    gathered,
+    masked_mean,
+    matmul_precision,
+    valid_rows,
+)
+
+Direction = Literal["forward", "both"]
+"""``"forward"``: queries choose among keys. ``"both"``: the mean of that and of keys choosing among queries."""
+
+# Stands for minus infinity. It is finite because a row without negatives would otherwise meet 0/0 in its gradient.
+_EXCLUDED = -1e30
+
+# Rows shorter than this count as zero: below it the derivative of 1/|x| leaves the range of float32.
+_SHORTEST_ROW = 1e-12
+
+
+def unit_rows(x: Float[Array, "batch dim"]) -> Float[Array, "batch dim"]:
+    """Rows divided by their L2 norm; a zero row stays zero, with a zero gradient."""
+    squares = jnp.sum(jnp.square(x), axis=-1, keepdims=True)
+    directed = squares > _SHORTEST_ROW**2
+    return x * jnp.where(directed, jax.lax.rsqrt(jnp.where(directed, squares, 1.0)), 0.0)
+
+
+def in_batch_cross_entropy(
+    queries: Float[Array, "batch dim"],
+    keys: Float[Array, "batch dim"],
+    *,
+    temperature: Scalar,
+    normalize: bool,
+    ids: Int[Array, " batch"] | None,
+    log_probabilities: Float[Array, " batch"] | None,
+    where: Bool[Array, " batch"] | None,
+    direction: Direction,
+    axis_name: AxisName | None,
+) -> Float[Array, ""]:
+    """Mean over valid rows b of ``log sum_j exp(s_bj) - s_bb``, with ``s_bj = q_b . k_j / temperature - log p_j``.
+
+    The sum runs over b itself and over the valid rows j with another id, on all devices of ``axis_name``. It is
+    evaluated as ``softplus(log sum_{j != b} exp(s_bj) - s_bb)``, which keeps small losses exact and never negative.
+
+    Args:
+        queries: ``batch x dim``.
+        keys: ``batch x dim``; row b is the positive of query b.
+        temperature: positive divisor of the scores.
+        normalize: divides rows by their norm first.
+        ids: what the rows stand for; a row with the id of b is no negative of b.
+        log_probabilities: log of the chance that a row is in the batch, subtracted from its score.
+        where: valid rows.
+        direction: see `Direction`; ``"both"`` excludes ``log_probabilities``.
+        axis_name: mapped axis over which the rows are spread.
+
+    Returns:
+        Scalar.
+
+    Raises:
+        ValueError: shapes that differ, or a temperature that is not positive.
+    """
+    if queries.shape != keys.shape or queries.ndim != 2:
+        raise ValueError(f"queries and keys must be matrices of one shape, got {queries.shape} and {keys.shape}")
+    if isinstance(temperature, int | float) and not temperature > 0:
+        raise ValueError(f"temperature must be positive, got {temperature}")
+    precision = matmul_precision(queries)
+    queries, keys = valid_rows(queries, where), valid_rows(keys, where)
+    if normalize:
+        queries, keys = unit_rows(queries), unit_rows(keys)
+    negatives = _negatives(queries.shape[0], ids, where, axis_name)
+    positive_scores = jnp.sum(queries * keys, axis=-1) / temperature
+
+    def against(
+        rows: Float[Array, "batch dim"], others: Float[Array, "all_rows dim"]
+    ) -> Float[Array, "batch all_rows"]:
+        return jnp.matmul(rows, others.T, precision=precision) / temperature
+
+    scores = against(queries, gathered(keys, axis_name))
+    if log_probabilities is not None:
+        correction = valid_rows(log_probabilities, where)
+        scores = scores - gathered(correction, axis_name)
+        positive_scores = positive_scores - correction
+    row_losses = _cross_entropy(scores, positive_scores, negatives, axis=1)
+    if direction == "both":
+        # On one device the transposed scores are at hand; over several, each holds only the rows of its own queries.
+        if axis_name is None:
+            backward = _cross_entropy(scores, positive_scores, negatives, axis=0)
+        else:
+            backward = _cross_entropy(against(keys, gathered(queries, axis_name)), positive_scores, negatives, axis=1)
+        row_losses = 0.5 * (row_losses + backward)
+    return masked_mean(row_losses, where=where, axis_name=axis_name)
+
+
+def _negatives(
+    num_rows: int, ids: Int[Array, " batch"] | None, where: Bool[Array, " batch"] | None, axis_name: AxisName | None
+) -> Bool[Array, "batch all_rows"]:
+    """Which rows of the whole batch are negatives of which local row; symmetric on one device."""
+    first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * num_rows
+    all_rows = num_rows if axis_name is None else num_rows * jax.lax.psum(1, axis_name)
+    negatives = (first + jnp.arange(num_rows))[:, None] != jnp.arange(all_rows)
+    if ids is not None:
+        negatives &= ids[:, None] != gathered(ids, axis_name)
+    if where is not None:
+        negatives &= where[:, None] & gathered(where, axis_name)
+    return negatives
+
+
+def _cross_entropy(
+    scores: Float[Array, "rows columns"],
+    positive_scores: Float[Array, " batch"],
+    negatives: Bool[Array, "rows columns"],
+    *,
+    axis: int,
+) -> Float[Array, " batch"]:
+    """Loss of each query, whose negatives lie along ``axis``."""
+    of_negatives = jax.nn.logsumexp(jnp.where(negatives, scores, _EXCLUDED), axis=axis)
+    return jax.nn.softplus(of_negatives - positive_scores)
+
+
+__all__ = ["Direction", "in_batch_cross_entropy", "unit_rows"]

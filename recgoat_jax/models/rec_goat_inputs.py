@@ -1,0 +1,267 @@
+"""What RecGOAT reads: its graphs and features, prepared once, and the branches that encode them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float, Key
+
+from recgoat_jax.data import Dataset, FeatureTable, NeighborList
+from recgoat_jax.errors import UsageError
+from recgoat_jax.graphs import (
+    Adjacency,
+    bipartite_graph,
+    cached_graph,
+    co_occurrence_graph,
+    edge_ratings,
+    knn_graph,
+    mix_graphs,
+    neighbor_graph,
+    symmetric_normalization,
+)
+from recgoat_jax.nn.gat import GraphAttention
+from recgoat_jax.nn.variables import Constant
+
+RatingMode = Literal["none", "fifth", "centred", "learned"]
+"""``"none"``: every edge weighs 1. ``"fifth"``: r / 5. ``"centred"``: r over the user's mean. ``"learned"``: one
+positive weight a rating level, trained."""
+
+ItemGraphSource = Literal["given", "features"]
+
+UserBranch = Literal["none", "features", "graph"]
+
+
+@dataclass(frozen=True, eq=False)
+class ModalityInput:
+    """One modality of a vocabulary: its features, its neighbours, or both."""
+
+    table: FeatureTable | None
+    neighbors: NeighborList
+
+
+class InteractionGraph(nnx.Module):
+    """The user-item graph, its edges optionally scaled by ratings (rating attention).
+
+    Args:
+        dataset: prepared data.
+        rating: how ratings scale edges.
+
+    Raises:
+        UsageError: ratings are asked for and the data set has none.
+    """
+
+    def __init__(self, dataset: Dataset, *, rating: RatingMode) -> None:
+        if rating != "none" and dataset.train.ratings is None:
+            raise UsageError(
+                f"rating is '{rating}', but the data set '{dataset.manifest.name}' has no ratings; "
+                "expected a rating column. Use rating 'none', or prepare the data with ratings."
+            )
+        fixed = "none" if rating == "learned" else rating
+        graph = bipartite_graph(dataset.train, dataset.num_users, dataset.num_items, rating_weight=fixed)
+        self.adjacency = Constant(Adjacency.from_graph(graph))
+        if rating != "learned":
+            self.level_logits, self.edge_levels = None, None
+            return
+        levels, edge_levels = np.unique(edge_ratings(dataset.train, dataset.num_users), return_inverse=True)
+        relative = np.maximum(levels / levels.max(), 0.05)
+        # softplus^-1, so that the weights start at r / max r.
+        self.level_logits = nnx.Param(jnp.asarray(np.log(np.expm1(relative)), jnp.float32))
+        self.edge_levels = Constant(jnp.asarray(edge_levels, jnp.int32))
+
+    def __call__(self) -> tuple[Adjacency, Float[Array, " edges"] | None]:
+        """The graph, and the edge weights where they are learned."""
+        adjacency: Adjacency = self.adjacency.get_value()
+        if self.level_logits is None or self.edge_levels is None:
+            return adjacency, None
+        weights = jax.nn.softplus(self.level_logits[...])[self.edge_levels[...]]
+        return adjacency, symmetric_normalization(adjacency, weights)
+
+
+class ModalityBranch(nnx.Module):
+    """Features to vectors: a linear map, then graph attention over the nearest neighbours.
+
+    Args:
+        modality: features and neighbours.
+        dim: width of the result.
+        layers: graph attention layers; 0: the linear map alone.
+        heads: attention heads.
+        feature_dropout: dropout on what enters a layer.
+        attention_dropout: dropout on attention coefficients.
+        output_dropout: dropout on what leaves a layer.
+        rngs: the ``params`` stream starts the parameters.
+    """
+
+    def __init__(
+        self,
+        modality: ModalityInput,
+        dim: int,
+        *,
+        layers: int,
+        heads: int,
+        feature_dropout: float,
+        attention_dropout: float,
+        output_dropout: float,
+        rngs: nnx.Rngs,
+    ) -> None:
+        if modality.table is None:
+            raise ValueError("a branch needs features; this modality has neighbours only.")
+        self.features = Constant(jnp.asarray(modality.table.values, jnp.float32))
+        self.present = Constant(jnp.asarray(modality.table.present))
+        self.projection = nnx.Linear(modality.table.dim, dim, rngs=rngs)
+        self.attention = nnx.List(
+            [
+                GraphAttention(
+                    dim,
+                    dim,
+                    heads=heads,
+                    feature_dropout=feature_dropout,
+                    attention_dropout=attention_dropout,
+                    output_dropout=output_dropout,
+                    rngs=rngs,
+                )
+                for _ in range(layers)
+            ]
+        )
+        self.adjacency = (
+            Constant(Adjacency.from_graph(neighbor_graph(modality.neighbors, normalization="none", self_loops=True)))
+            if layers
+            else None
+        )
+
+    def __call__(self, *, key: Key[Array, ""] | None) -> Float[Array, "rows dim"]:
+        """Vectors of all rows; rows without the modality hold nothing to be read."""
+        x = self.projection(self.features[...])
+        if self.adjacency is not None:
+            for position, layer in enumerate(self.attention):
+                x = layer(self.adjacency.get_value(), x, key=None if key is None else jax.random.fold_in(key, position))
+        return x
+
+
+def modality_inputs(
+    dataset: Dataset,
+    *,
+    modalities: tuple[str, ...] | None,
+    features: Literal["given", "random"],
+    scale: Literal["unit", "none"],
+    neighbors: int,
+    source: ItemGraphSource,
+    rngs: nnx.Rngs,
+) -> dict[str, ModalityInput]:
+    """Features and neighbour lists of each modality of the items.
+
+    Args:
+        dataset: prepared data.
+        modalities: names to use; None: all.
+        features: given ones, or noise of equal width (then the neighbours are the noise's, too).
+        scale: whether tables are rescaled to a root mean square of 1.
+        neighbors: k of a neighbour graph that has to be built.
+        source: whether ready-made lists are preferred.
+        rngs: the ``params`` stream draws the noise.
+
+    Returns:
+        Name to input, in alphabetical order.
+
+    Raises:
+        UsageError: a name that the data set does not have.
+    """
+    known = sorted({*dataset.item_features, *dataset.item_neighbors})
+    names = known if modalities is None else sorted(modalities)
+    if unknown := sorted(set(names) - set(known)):
+        raise UsageError(f"modality {unknown[0]!r} is not in the data set; expected one of {known}.")
+    inputs = {}
+    for name in names:
+        table = dataset.item_features.get(name)
+        if features == "random" and table is not None:
+            noise = jax.random.normal(rngs.params(), table.values.shape)
+            table = FeatureTable(np.asarray(noise), table.present, encoder="random", revision=name)
+        if scale == "unit" and table is not None:
+            table = standard_features(table)
+        given = dataset.item_neighbors.get(name)
+        if given is not None and (source == "given" or table is None) and features == "given":
+            inputs[name] = ModalityInput(table, given)
+        elif table is not None:
+            inputs[name] = ModalityInput(table, nearest_neighbors(table, neighbors))
+    return inputs
+
+
+def nearest_neighbors(table: FeatureTable, k: int) -> NeighborList:
+    """The kNN graph of a feature table, built on first use and cached by content."""
+    return cached_graph(("knn", k, table.values, table.present), lambda: knn_graph(table, k=k))
+
+
+def standard_features(table: FeatureTable) -> FeatureTable:
+    """Features with unit root mean square, so that one learning rate suits every modality."""
+    scale = float(np.sqrt(np.mean(np.square(table.values[table.present])))) or 1.0
+    return FeatureTable(
+        np.where(table.present[:, None], table.values / scale, 0.0).astype(np.float32),
+        table.present,
+        table.encoder,
+        table.revision,
+    )
+
+
+def mixed_item_graph(
+    dataset: Dataset,
+    inputs: Mapping[str, ModalityInput],
+    *,
+    shares: Mapping[str, float],
+    co_purchase_share: float,
+    neighbors: int,
+) -> Adjacency | None:
+    """One item graph out of the modalities' graphs and training co-occurrence; None where there is nothing to mix.
+
+    Args:
+        dataset: prepared data.
+        inputs: the modalities.
+        shares: relative weights of the modalities.
+        co_purchase_share: weight of the co-occurrence graph; the modalities share the rest of 1.
+        neighbors: k of the co-occurrence graph.
+
+    Returns:
+        The mixed adjacency: each part made symmetric by union and degree-normalised.
+    """
+    total = sum(shares.get(name, 1.0) for name in inputs) or 1.0
+    parts = [(neighbor_graph(modality.neighbors), shares.get(name, 1.0) / total) for name, modality in inputs.items()]
+    if co_purchase_share > 0:
+        bought = cached_graph(
+            ("co-occurrence", neighbors, dataset.train.users, dataset.train.items, dataset.num_items),
+            lambda: co_occurrence_graph(dataset.train, dataset.num_items, k=neighbors),
+        )
+        parts.append((neighbor_graph(bought), co_purchase_share))
+    parts = [part for part in parts if part[1] > 0]
+    return Adjacency.from_graph(mix_graphs(parts)) if parts else None
+
+
+def user_inputs(dataset: Dataset, *, branch: UserBranch, neighbors: int) -> ModalityInput | None:
+    """Profile features of the users and their neighbours; None where there are none or they are not wanted.
+
+    Several user feature tables are joined side by side; a user without any of them is missing.
+    """
+    if branch == "none" or not dataset.user_features:
+        return None
+    tables = [standard_features(table) for _, table in sorted(dataset.user_features.items())]
+    joined = FeatureTable(
+        np.concatenate([table.values for table in tables], axis=1),
+        np.any([table.present for table in tables], axis=0),
+        encoder="+".join(table.encoder for table in tables),
+    )
+    return ModalityInput(joined, nearest_neighbors(joined, neighbors))
+
+
+__all__ = [
+    "InteractionGraph",
+    "ItemGraphSource",
+    "ModalityBranch",
+    "ModalityInput",
+    "RatingMode",
+    "UserBranch",
+    "mixed_item_graph",
+    "modality_inputs",
+    "nearest_neighbors",
+    "standard_features",
+    "user_inputs",
+]

@@ -1,0 +1,153 @@
+"""Optimal adaptive transport (OAT): maps the axes of one representation onto the axes of another.
+
+A Sinkhorn plan P between the feature axes of a modality and those of the ID vectors (each axis is a point with one
+coordinate an item) plus a learnable residual D: ``Z_aligned = Z (P + D)`` (RecGOAT, arXiv 2602.00682, section on
+optimal adaptive transport).
+"""
+
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float
+
+from recgoat_jax.losses import feature_transport, released_transport
+from recgoat_jax.nn.variables import Constant
+
+Transport = Literal["plan", "none", "permutation", "linear", "released"]
+"""``"plan"``: the doubly stochastic Sinkhorn plan. ``"none"``: zero, so that the residual alone maps.
+``"permutation"``: a fixed random permutation. ``"linear"``: one free Xavier map, no plan, no residual.
+``"released"``: the published program's unstabilised plan, whose rows sum to 1/d."""
+
+Residual = Literal["zero", "xavier", "none"]
+"""Start of the learnable residual D, or none at all."""
+
+
+class Aligned(NamedTuple):
+    """A modality on the axes of the ID vectors.
+
+    Attributes:
+        values: ``items x dim``.
+        cost: transport cost <P/d, C>, with a gradient towards both sides (zero where no plan is solved).
+        marginal_error: largest deviation of a row sum of the plan from 1.
+    """
+
+    values: Float[Array, "items dim"]
+    cost: Float[Array, ""]
+    marginal_error: Float[Array, ""]
+
+
+def root_mean_square(x: Float[Array, "rows dim"], present: Bool[Array, " rows"] | None = None) -> Float[Array, ""]:
+    """Root mean square of the entries of the present rows."""
+    squares = jnp.mean(jnp.square(x), axis=-1)
+    if present is None:
+        return jnp.sqrt(jnp.mean(squares) + 1e-12)
+    return jnp.sqrt(jnp.sum(jnp.where(present, squares, 0.0)) / jnp.maximum(jnp.sum(present), 1) + 1e-12)
+
+
+def match_scale(
+    x: Float[Array, "rows dim"], target: Float[Array, "rows dim"], present: Bool[Array, " rows"] | None = None
+) -> Float[Array, "rows dim"]:
+    """Rescales ``x`` to the root mean square of ``target``; the factor is a constant to the gradient."""
+    return x * jax.lax.stop_gradient(root_mean_square(target, present) / root_mean_square(x, present))
+
+
+def standardize(x: Float[Array, "rows dim"], present: Bool[Array, " rows"]) -> Float[Array, "rows dim"]:
+    """Columns to mean 0 and variance 1 over the present rows; other rows become zero."""
+    count = jnp.maximum(jnp.sum(present), 1)
+    kept = present[:, None]
+    mean = jnp.sum(jnp.where(kept, x, 0.0), axis=0) / count
+    centred = jnp.where(kept, x - mean, 0.0)
+    return centred * jax.lax.rsqrt(jnp.sum(jnp.square(centred), axis=0) / count + 1e-12)
+
+
+class AdaptiveTransport(nnx.Module):
+    """Maps one modality onto the ID axes.
+
+    Args:
+        dim: width of both sides.
+        transport: which base map.
+        residual: which learnable residual.
+        epsilon: entropic regularisation; None: 2 / sqrt(rows).
+        num_iterations: Sinkhorn iterations.
+        rngs: the ``params`` stream starts the residual and the permutation.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        transport: Transport,
+        residual: Residual,
+        epsilon: float | None,
+        num_iterations: int,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.transport: Transport = transport
+        self.epsilon = epsilon
+        self.num_iterations = num_iterations
+        xavier = nnx.initializers.xavier_uniform()
+        start: Float[Array, "dim dim"] | None = None
+        if transport == "linear" or residual == "xavier":
+            start = xavier(rngs.params(), (dim, dim))
+        elif residual == "zero":
+            start = jnp.zeros((dim, dim))
+        self.residual = None if start is None else nnx.Param(start)
+        self.permutation = (
+            Constant(jax.random.permutation(rngs.params(), jnp.eye(dim))) if transport == "permutation" else None
+        )
+
+    def __call__(
+        self,
+        source: Float[Array, "items dim"],
+        target: Float[Array, "items dim"],
+        *,
+        present: Bool[Array, " items"],
+    ) -> Aligned:
+        """Aligns ``source`` with ``target``.
+
+        Args:
+            source: modality vectors.
+            target: ID vectors.
+            present: items that have the modality; the plan is solved over them.
+
+        Returns:
+            Aligned vectors. Except for ``"released"``, the columns of ``source`` are standardised first, so that the
+            plan and the residual act on one scale.
+        """
+        zero = jnp.zeros(())
+        base: Float[Array, "dim dim"] | None = None
+        cost, error = zero, zero
+        match self.transport:
+            case "plan":
+                solved = feature_transport(
+                    source, target, epsilon=self.epsilon, num_iterations=self.num_iterations, where=present
+                )
+                base, cost, error = solved.plan, solved.cost, solved.marginal_error
+            case "permutation":
+                base = self.permutation[...] if self.permutation is not None else None
+            case "released":
+                base = released_transport(
+                    source,
+                    target,
+                    epsilon=0.01 if self.epsilon is None else self.epsilon,
+                    num_iterations=self.num_iterations,
+                )
+            case "none" | "linear":
+                base = None
+        values = source if self.transport == "released" else standardize(source, present)
+        maps = [part for part in (base, None if self.residual is None else self.residual[...]) if part is not None]
+        aligned = values @ sum(maps[1:], start=maps[0]) if maps else jnp.zeros_like(values)
+        return Aligned(aligned, cost, error)
+
+
+__all__ = [
+    "AdaptiveTransport",
+    "Aligned",
+    "Residual",
+    "Transport",
+    "match_scale",
+    "root_mean_square",
+    "standardize",
+]

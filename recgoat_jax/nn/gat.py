@@ -1,0 +1,255 @@
+"""Graph attention (GAT) on sorted edges, with a backward pass made of sparse products only."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jraph
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Key
+
+from recgoat_jax.graphs.adjacency import Adjacency, CompressedRows
+from recgoat_jax.graphs.propagate import sparse_product
+from recgoat_jax.nn.dropout import dropout, keep_mask, keep_probability
+
+_NEGATIVE_SLOPE = 0.2
+"""Slope of LeakyReLU below zero, in the attention logits and at the output."""
+
+
+class GraphAttention(nnx.Module):
+    """A graph attention layer over the incoming edges of each node (Velickovic et al., ICLR 2018, equations 1 to 6).
+
+    ``h = drop(x) W``; for head k: ``e_ij = LeakyReLU(a_source . h_j + a_target . h_i)``, ``alpha_ij`` its softmax over
+    the edges j -> i, then attention dropout; ``o_i = concat_k(sum_j alpha_ij h_j) + bias``, and the result is
+    ``drop(LeakyReLU(o_i))``. This is the item branch of RecGOAT. Edge weights are not read. A self loop counts
+    where the graph has one (`recgoat_jax.graphs.neighbor_graph` with ``self_loops=True``).
+
+    Args:
+        in_features: width of the input.
+        out_features: width of the output, a multiple of ``heads``.
+        heads: attention heads. On CPU the cost grows with them: 8 heads take about three times as long as one.
+        feature_dropout: rate on the input.
+        attention_dropout: rate on the normalised attention coefficients.
+        output_dropout: rate on the output.
+        rngs: the ``params`` stream draws the weights, Xavier normal with gain sqrt(2).
+
+    Raises:
+        ValueError: a width that the heads do not divide.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        heads: int = 8,
+        feature_dropout: float = 0.1,
+        attention_dropout: float = 0.1,
+        output_dropout: float = 0.1,
+        rngs: nnx.Rngs,
+    ) -> None:
+        if heads < 1 or out_features % heads:
+            raise ValueError(f"{heads} heads do not divide the width {out_features}; choose a divisor of the width.")
+        self.feature_dropout = feature_dropout
+        self.attention_dropout = attention_dropout
+        self.output_dropout = output_dropout
+        head_dim = out_features // heads
+        # Xavier with gain sqrt(2) has variance 4 / (fan in + fan out): mode "fan_avg" divides by their mean.
+        initial = nnx.initializers.variance_scaling(2.0, "fan_avg", "normal")
+        self.kernel = nnx.Param(initial(rngs.params(), (in_features, out_features)))
+        vector_scale = math.sqrt(4.0 / (1 + head_dim))
+        self.source_vector = nnx.Param(vector_scale * jax.random.normal(rngs.params(), (heads, head_dim)))
+        self.target_vector = nnx.Param(vector_scale * jax.random.normal(rngs.params(), (heads, head_dim)))
+        self.bias = nnx.Param(jnp.zeros(out_features))
+
+    def __call__(
+        self, adjacency: Adjacency, x: Float[Array, "nodes feature"], *, key: Key[Array, ""] | None = None
+    ) -> Float[Array, "nodes dim"]:
+        """Applies the layer.
+
+        Args:
+            adjacency: the edges to attend over.
+            x: ``nodes x in_features``.
+            key: drives the three dropouts; None for evaluation, which is deterministic.
+
+        Returns:
+            ``nodes x out_features``; nodes without edges get ``LeakyReLU(bias)``.
+        """
+        feature_key, attention_key, output_key = (None, None, None) if key is None else jax.random.split(key, 3)
+        projected = dropout(x, feature_key, rate=self.feature_dropout) @ self.kernel[...]
+        attended = graph_attention(
+            adjacency,
+            projected,
+            self.source_vector[...],
+            self.target_vector[...],
+            dropout_rate=self.attention_dropout,
+            key=attention_key,
+        )
+        activated = jax.nn.leaky_relu(attended + self.bias[...], _NEGATIVE_SLOPE)
+        return dropout(activated, output_key, rate=self.output_dropout)
+
+    def update_graph(self, graph: jraph.GraphsTuple, *, key: Key[Array, ""] | None = None) -> jraph.GraphsTuple:
+        """Applies the layer in the style of jraph: graph in, graph with new nodes out.
+
+        The edges must be concrete (not traced), since their transposed order is built on the host; inside ``jit``
+        build an `Adjacency` once and call the layer itself.
+
+        Args:
+            graph: ``nodes`` an array ``[nodes, in_features]``, edges sorted by receiver; ``edges`` is not read.
+            key: as above.
+
+        Returns:
+            The graph with nodes ``[nodes, out_features]``.
+        """
+        adjacency = Adjacency.from_graph(graph._replace(edges=None))
+        return graph._replace(nodes=self(adjacency, jnp.asarray(graph.nodes), key=key))
+
+
+def graph_attention(
+    adjacency: Adjacency,
+    features: Float[Array, "nodes dim"],
+    source_vector: Float[Array, "heads head_dim"],
+    target_vector: Float[Array, "heads head_dim"],
+    *,
+    dropout_rate: float = 0.0,
+    key: Key[Array, ""] | None = None,
+) -> Float[Array, "nodes dim"]:
+    """Multi-head additive attention: ``o_i = sum_j alpha_ij h_j``, ``alpha_ij = softmax_j LeakyReLU(s_j + t_i)``.
+
+    ``s_j = a_source . h_j`` and ``t_i = a_target . h_i`` for each head, which owns a block of consecutive columns.
+    Velickovic et al. (ICLR 2018), equations 3 and 4. The softmax runs in float32 over the incoming edges.
+
+    Args:
+        adjacency: the edges; their weights are not read. Self loops count where they are among the edges.
+        features: ``nodes x dim``, dim = heads x head_dim: projected features h.
+        source_vector: ``heads x head_dim``, the half of the attention vector that meets the sender.
+        target_vector: ``heads x head_dim``, the half that meets the receiver.
+        dropout_rate: rate on the normalised coefficients, where a key is given.
+        key: random key of the dropout; None switches it off.
+
+    Returns:
+        ``nodes x dim``; zero for nodes without incoming edges.
+    """
+    heads, head_dim = source_vector.shape
+    blocks = features.astype(jnp.float32).reshape(-1, heads, head_dim)
+    source = jnp.einsum("nhd,hd->nh", blocks, source_vector.astype(jnp.float32))
+    target = jnp.einsum("nhd,hd->nh", blocks, target_vector.astype(jnp.float32))
+    kept = None
+    if key is not None and keep_probability(dropout_rate) < 1.0:
+        mask = keep_mask(key, (adjacency.num_edges, heads), rate=dropout_rate)
+        kept = _Kept(mask, jnp.float32(keep_probability(dropout_rate)))
+    flat = blocks.reshape(features.shape)
+    return _attend(adjacency, flat, source, target, kept).astype(features.dtype)
+
+
+class _Kept(NamedTuple):
+    """Attention dropout: which coefficients stay, and how probable that was."""
+
+    mask: Bool[Array, "edges heads"]
+    probability: Float[Array, ""]
+
+
+class _Saved(NamedTuple):
+    """What the backward pass of attention needs: O(edges x heads + nodes x dim)."""
+
+    adjacency: Adjacency
+    features: Float[Array, "nodes dim"]
+    output: Float[Array, "nodes dim"]
+    exponentials: Float[Array, "edges heads"]
+    sums: Float[Array, "nodes heads"]
+    kept: _Kept | None
+
+
+# With p_ij = exp(e_ij - max_j e_ij), S_i = sum_j p_ij and m_ij the dropout factor (0 or 1 / keep probability):
+#   o_i = sum_j m_ij p_ij h_j / S_i.
+# For a cotangent g_i let u_i = g_i / S_i and q_i = u_i . o_i; then dL/de_ij = p_ij (m_ij u_i . h_j - q_i). The slope
+# c_ij of LeakyReLU takes two values only, so the sums over edges of that scalar split into sparse products, and no
+# dot product is ever formed for an edge:
+#   dL/ds_j = h_j . (sum_i c_ij m_ij p_ij u_i) - sum_i c_ij p_ij q_i
+#   dL/dt_i = u_i . (sum_j c_ij m_ij p_ij h_j) - q_i sum_j c_ij p_ij
+# Measured on CPU, this is two to four times faster than dot products by edge or automatic differentiation.
+@jax.custom_vjp
+def _attend(
+    adjacency: Adjacency,
+    features: Float[Array, "nodes dim"],
+    source: Float[Array, "nodes heads"],
+    target: Float[Array, "nodes heads"],
+    kept: _Kept | None,
+) -> Float[Array, "nodes dim"]:
+    return _attend_forward(adjacency, features, source, target, kept)[0]
+
+
+def _attend_forward(
+    adjacency: Adjacency,
+    features: Float[Array, "nodes dim"],
+    source: Float[Array, "nodes heads"],
+    target: Float[Array, "nodes heads"],
+    kept: _Kept | None,
+) -> tuple[Float[Array, "nodes dim"], _Saved]:
+    rows, heads = adjacency.rows, source.shape[1]
+    sums_before_slope = source[rows.senders] + target[rows.receivers]
+    logits = jax.nn.leaky_relu(sums_before_slope, _NEGATIVE_SLOPE)
+    largest = jax.ops.segment_max(logits, rows.receivers, adjacency.num_nodes, indices_are_sorted=True)
+    exponentials = jnp.exp(logits - largest[rows.receivers])
+    sums = _sum_by_row(rows, exponentials)
+    # A node without edges has no largest logit and a sum of zero; nothing reads the former.
+    sums = jnp.where(sums > 0, sums, 1.0)
+    weighted = sparse_product(rows, _dropped(exponentials, kept), features)
+    output = (_by_head(weighted, heads) / sums[:, :, None]).reshape(features.shape)
+    # The sign carries the slope of LeakyReLU, so that one array serves both.
+    signed = jnp.where(sums_before_slope >= 0, exponentials, -exponentials)
+    return output, _Saved(adjacency, features, output, signed, sums, kept)
+
+
+def _attend_backward(
+    saved: _Saved, cotangent: Float[Array, "nodes dim"]
+) -> tuple[None, Float[Array, "nodes dim"], Float[Array, "nodes heads"], Float[Array, "nodes heads"], None]:
+    adjacency, features, output, signed, sums, kept = saved
+    rows, columns, heads = adjacency.rows, adjacency.transposed_rows, sums.shape[1]
+    scaled_blocks = _by_head(cotangent, heads) / sums[:, :, None]
+    scaled = scaled_blocks.reshape(cotangent.shape)
+    received = jnp.sum(scaled_blocks * _by_head(output, heads), axis=-1)
+
+    signed_columns = signed[adjacency.transposed_order]
+    kept_columns = None if kept is None else kept._replace(mask=kept.mask[adjacency.transposed_order])
+    features_cotangent = sparse_product(columns, _dropped(jnp.abs(signed_columns), kept_columns), scaled)
+
+    sloped_columns = _sloped(signed_columns)
+    from_columns = sparse_product(columns, _dropped(sloped_columns, kept_columns), scaled)
+    source_cotangent = _dot_by_head(features, from_columns, heads)
+    source_cotangent -= _sum_by_row(columns, sloped_columns * received[columns.senders])
+
+    sloped = _sloped(signed)
+    from_rows = sparse_product(rows, _dropped(sloped, kept), features)
+    target_cotangent = _dot_by_head(scaled, from_rows, heads) - received * _sum_by_row(rows, sloped)
+    return None, features_cotangent, source_cotangent, target_cotangent, None
+
+
+_attend.defvjp(_attend_forward, _attend_backward)
+
+
+def _dropped(values: Float[Array, "edges heads"], kept: _Kept | None) -> Float[Array, "edges heads"]:
+    """Attention dropout on coefficients, the same in both passes."""
+    return values if kept is None else jnp.where(kept.mask, values / kept.probability, 0.0)
+
+
+def _sloped(signed: Float[Array, "edges heads"]) -> Float[Array, "edges heads"]:
+    """``c_ij p_ij``: the exponentials times the slope of LeakyReLU, which their sign encodes."""
+    return jnp.where(signed > 0, signed, -_NEGATIVE_SLOPE * signed)
+
+
+def _sum_by_row(rows: CompressedRows, values: Float[Array, "edges heads"]) -> Float[Array, "nodes heads"]:
+    """Sum of edge values over the edges of each row."""
+    return jax.ops.segment_sum(values, rows.receivers, rows.num_rows, indices_are_sorted=True)
+
+
+def _by_head(x: Float[Array, "nodes dim"], heads: int) -> Float[Array, "nodes heads head_dim"]:
+    return x.reshape(x.shape[0], heads, -1)
+
+
+def _dot_by_head(x: Float[Array, "nodes dim"], y: Float[Array, "nodes dim"], heads: int) -> Float[Array, "nodes heads"]:
+    return jnp.sum(_by_head(x, heads) * _by_head(y, heads), axis=-1)
+
+
+__all__ = ["GraphAttention", "graph_attention"]

@@ -1,0 +1,251 @@
+"""A finished run, read back from its directory: recommendations by external id, without the model's class."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from recgoat_jax.data.dataset import Dataset
+from recgoat_jax.data.feature_files import load_npz
+from recgoat_jax.data.storage import read_dataset
+from recgoat_jax.errors import DataError, UsageError
+from recgoat_jax.evaluation import EvalResult, top_k
+
+CONFIG_FILE, RESULT_FILE, METRICS_FILE = "config.json", "result.json", "metrics.jsonl"
+PER_USER_FILE, VECTORS_FILE = "per_user.parquet", "vectors.npz"
+
+TITLE_COLUMN = "title"
+"""Column of the item table that names an item."""
+
+
+class ServedVectors(NamedTuple):
+    """Final vectors of a run; the score of a user and an item is their dot product.
+
+    Attributes:
+        users: ``users x dim``, float32.
+        items: ``items x dim``, float32.
+    """
+
+    users: Float[np.ndarray, "users dim"]
+    items: Float[np.ndarray, "items dim"]
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One recommended item.
+
+    Attributes:
+        item: external id.
+        score: dot product of the vectors; comparable within one user's list.
+        title: the item's title where the data has one.
+    """
+
+    item: str
+    score: float
+    title: str | None = None
+
+
+@dataclass(frozen=True)
+class UserRecommendations:
+    """The list of one user, best first.
+
+    Attributes:
+        user: external id.
+        items: at most k; fewer where exclusion leaves fewer.
+    """
+
+    user: str
+    items: tuple[Recommendation, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run. What is large is read on first use.
+
+    Attributes:
+        directory: the run directory.
+        config: content of ``config.json``.
+        result: content of ``result.json``.
+        data: prepared data set to use in place of the one that the config names; None: the config's.
+    """
+
+    directory: Path
+    config: Mapping[str, Any]
+    result: Mapping[str, Any]
+    data: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the experiment."""
+        return str(self.result["name"])
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The prepared data that the run was trained on.
+
+        Raises:
+            DataError: the directory is gone, or holds other data than the run was trained on.
+        """
+        directory = self.data or Path(str(self.config["dataset_directory"]))
+        if not directory.is_dir():
+            raise DataError.at(
+                directory,
+                found="no such directory",
+                expected=f"the prepared data of run {self.directory}",
+                action="If it was moved, name its new place: --data DIR, or load_run(path, data=DIR).",
+            )
+        dataset = read_dataset(directory)
+        if dataset.manifest.hash != self.result["dataset"]:
+            raise DataError.at(
+                directory,
+                found=f"data '{dataset.manifest.name}' with hash {dataset.manifest.hash[:12]}",
+                expected=f"hash {str(self.result['dataset'])[:12]}, on which run {self.directory} was trained",
+                action="Name the directory of that data: --data DIR, or load_run(path, data=DIR).",
+            )
+        return dataset
+
+    @cached_property
+    def vectors(self) -> ServedVectors:
+        """Final vectors, from ``vectors.npz``.
+
+        Raises:
+            DataError: the file is missing, damaged, or does not fit the data.
+        """
+        path = self.directory / VECTORS_FILE
+        action = "Train the run again: delete result.json and start the same command."
+        expected = f"float32 arrays 'users' with {self.dataset.num_users} rows, 'items' with {self.dataset.num_items}"
+        arrays = load_npz(path, names=("users", "items"))
+        vectors = ServedVectors(arrays["users"], arrays["items"])
+        shapes = f"shapes {vectors.users.shape} and {vectors.items.shape}"
+        rows = tuple(len(side) for side in vectors)
+        if (
+            rows != (self.dataset.num_users, self.dataset.num_items)
+            or vectors.users.shape[1:] != vectors.items.shape[1:]
+        ):
+            raise DataError.at(path, found=shapes, expected=expected, action=action)
+        if not all(np.isfinite(side).all() for side in vectors):
+            raise DataError.at(path, found="values that are not finite", expected=expected, action=action)
+        return vectors
+
+    @cached_property
+    def per_user(self) -> EvalResult:
+        """Test metrics of every user, from ``per_user.parquet``."""
+        return EvalResult.read_parquet(self.directory / PER_USER_FILE)
+
+    @cached_property
+    def log(self) -> list[dict[str, Any]]:
+        """Records of ``metrics.jsonl``, in order; a last line that a kill cut short is left out."""
+        path = self.directory / METRICS_FILE
+        records = []
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return records
+
+    def recommend(
+        self, users: Sequence[str], *, k: int = 10, exclude_seen: bool = True, exclude: Sequence[str] = ()
+    ) -> list[UserRecommendations]:
+        """The k best items of some users, ranked over the whole catalogue.
+
+        Args:
+            users: external ids; one may come twice.
+            k: items a user, 1 to the size of the catalogue.
+            exclude_seen: leaves out every item that the user has in the prepared data, validation and test pairs
+                included: to the user all three are the past. (Evaluation ranks held-out items, of course.)
+            exclude: external ids of items that nobody is to get.
+
+        Returns:
+            One list a user, in the order given. A list is shorter than k where exclusion leaves fewer items.
+
+        Raises:
+            UsageError: an unknown user or item id, or k out of range.
+            DataError: data or vectors of the run are missing or have changed.
+        """
+        dataset = self.dataset
+        if not 1 <= k <= dataset.num_items:
+            raise UsageError(f"k = {k}; expected 1 to {dataset.num_items}, the number of items in the catalogue.")
+        found = top_k(
+            self.vectors,
+            dataset.users.rows(users),
+            k=k,
+            excluded=[dataset.train, dataset.valid, dataset.test] if exclude_seen else [],
+            excluded_items=dataset.items.rows(exclude),
+        )
+        lists = []
+        for user, items, scores in zip(users, found.items.tolist(), found.scores.tolist(), strict=True):
+            kept = [
+                Recommendation(dataset.items.ids[item], score, self._titles.get(item))
+                for item, score in zip(items, scores, strict=True)
+                if item >= 0
+            ]
+            lists.append(UserRecommendations(user, tuple(kept)))
+        return lists
+
+    @cached_property
+    def _titles(self) -> dict[int, str]:
+        """Item row to title, where there is one."""
+        table = self.dataset.item_table
+        if table is None or TITLE_COLUMN not in table.column_names:
+            return {}
+        return {row: title for row, title in enumerate(table[TITLE_COLUMN].to_pylist()) if title}
+
+
+def load_run(path: Path | str, *, data: Path | str | None = None) -> Run:
+    """Opens a finished run.
+
+    Args:
+        path: the run directory.
+        data: prepared data set to use in place of the one that the run's config names, where that was moved.
+
+    Returns:
+        The run; data, vectors and logs are read when they are used.
+
+    Raises:
+        DataError: no run directory, or one without a result.
+    """
+    directory = Path(path)
+    if not directory.is_dir():
+        raise DataError.at(
+            directory, found="no such directory", expected="a run directory", action="Train first: recgoat train ..."
+        )
+    return Run(
+        directory,
+        config=_read_json(directory / CONFIG_FILE, needs="dataset_directory"),
+        result=_read_json(directory / RESULT_FILE, needs="dataset"),
+        data=None if data is None else Path(data),
+    )
+
+
+def _read_json(path: Path, *, needs: str) -> dict[str, Any]:
+    expected = f"JSON of a finished run with a field '{needs}'"
+    if not path.is_file():
+        raise DataError.at(
+            path,
+            found="no file",
+            expected=expected,
+            action="Is this a run directory, and has the run finished? The same train command goes on with it.",
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if needs in content:
+            return content
+        found = f"fields {', '.join(content)}"
+    except (ValueError, TypeError) as error:
+        found = f"no JSON ({error})"
+    raise DataError.at(path, found=found, expected=expected, action="The run is damaged; train it again.")
+
+
+__all__ = [
+    "Recommendation",
+    "Run",
+    "ServedVectors",
+    "UserRecommendations",
+    "load_run",
+]

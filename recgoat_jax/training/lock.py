@@ -1,0 +1,43 @@
+"""One run a directory: a lock that the operating system drops when the process ends, however it ends."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from recgoat_jax.errors import RunStoppedError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no fcntl; there two runs in one directory are the user's to avoid.
+    fcntl = None
+
+
+@contextmanager
+def run_lock(directory: Path) -> Iterator[None]:
+    """Holds the directory while the block runs.
+
+    Args:
+        directory: the run directory; it exists.
+
+    Raises:
+        RunStoppedError: another process holds it; its process id is named.
+    """
+    path = directory / ".lock"
+    with path.open("a+") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.seek(0)
+                raise RunStoppedError(
+                    f"{directory}: found another run at work here (process {file.read().strip() or 'unknown'}); "
+                    "expected none. Wait for it, stop it, or choose another run directory."
+                ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+__all__ = ["run_lock"]

@@ -1,0 +1,74 @@
+"""Logs of a run: JSON lines always, TensorBoard by default."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from recgoat_jax.files import write_atomically
+
+METRICS_FILE = "metrics.jsonl"
+
+
+class MetricsWriter:
+    """Appends records to ``metrics.jsonl`` and scalars to TensorBoard.
+
+    Args:
+        directory: the run directory.
+        after_step: records beyond this step are cut off first: a resumed run writes them again.
+        tensorboard: whether to write TensorBoard files as well.
+    """
+
+    def __init__(self, directory: Path, *, after_step: int, tensorboard: bool) -> None:
+        path = directory / METRICS_FILE
+        kept = [line for line in read_lines(path) if line["step"] <= after_step]
+        write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
+        self._file = path.open("a", encoding="utf-8")
+        self._board = None
+        if tensorboard:
+            from tensorboardX import SummaryWriter
+
+            self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=after_step + 1)
+
+    def __enter__(self) -> "MetricsWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+    def write(self, kind: str, *, epoch: int, step: int, scalars: Mapping[str, float]) -> None:
+        """Writes one record.
+
+        Args:
+            kind: ``"train"`` or ``"valid"``.
+            epoch: epochs done.
+            step: steps done.
+            scalars: name to value.
+        """
+        record: dict[str, Any] = {"kind": kind, "epoch": epoch, "step": step, **scalars}
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+        if self._board is not None:
+            for name, value in scalars.items():
+                self._board.add_scalar(f"{kind}/{name}", value, step)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The records of a ``metrics.jsonl``; a last line cut short by a kill is left out, a missing file is empty."""
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return records
+
+
+__all__ = ["METRICS_FILE", "MetricsWriter", "read_lines"]

@@ -1,0 +1,129 @@
+"""What every model must do; adding a model is adding a line to ``CONFIGS``."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from recgoat_jax.data import Dataset
+from recgoat_jax.models import (
+    Batch,
+    BprMfConfig,
+    LightGcnConfig,
+    ModelConfig,
+    MostPopularConfig,
+    RecGoatConfig,
+    Retriever,
+    build_model,
+)
+from recgoat_jax.training.batches import TrainingPairs, epoch_order, make_batch
+from recgoat_jax.training.optimizer import OptimizerConfig, make_optimizer
+from recgoat_jax.training.step import Program
+from tests.worlds import blocks
+
+RECGOAT = RecGoatConfig(dim=8, num_layers=2, heads=2, neighbors=3, regularization_weight=1e-4, initialization="normal")
+CONFIGS: dict[str, ModelConfig] = {
+    "bpr": BprMfConfig(dim=8, regularization_weight=1e-3, initialization="normal"),
+    "lightgcn": LightGcnConfig(dim=8, num_layers=2, initialization="normal"),
+    "recgoat": RECGOAT,
+}
+
+
+@pytest.fixture(scope="module")
+def world() -> Dataset:
+    return blocks()
+
+
+@pytest.fixture(scope="module", params=list(CONFIGS))
+def model(request: pytest.FixtureRequest, world: Dataset) -> Retriever:
+    return build_model(CONFIGS[request.param], world, rngs=nnx.Rngs(0))
+
+
+@pytest.fixture(scope="module")
+def program(model: Retriever) -> Program:
+    return Program(model, make_optimizer(OptimizerConfig(learning_rate=0.05), steps_per_epoch=4))
+
+
+@pytest.fixture(scope="module")
+def batch(world: Dataset) -> Batch:
+    pairs = TrainingPairs.from_dataset(world, batch_size=16)
+    return make_batch(pairs, jnp.arange(16), key=jax.random.key(0))
+
+
+def test_vectors_have_a_row_each_and_do_not_depend_on_chance(program: Program, world: Dataset) -> None:
+    state = program.initial_state(jax.random.key(0))
+    first = program.vectors(state.params, program.constants)
+    assert first.users.shape == (world.num_users, 8)
+    assert first.items.shape == (world.num_items, 8)
+    again = program.vectors(state.params, program.constants)
+    np.testing.assert_array_equal(first.items, again.items)
+
+
+def test_compiled_equals_eager_and_gradients_are_finite(model: Retriever, batch: Batch) -> None:
+    definition, params, rest = nnx.split(model, nnx.Param, ...)
+
+    def total(params: nnx.State) -> jax.Array:
+        return nnx.merge(definition, params, rest, copy=True).loss(batch, key=jax.random.key(1)).total
+
+    value, gradients = jax.jit(jax.value_and_grad(total))(params)
+    np.testing.assert_allclose(value, total(params), rtol=1e-4)
+    leaves = jax.tree.leaves(gradients)
+    assert leaves
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
+
+
+def test_terms_sum_to_the_total(model: Retriever, batch: Batch) -> None:
+    output = model.loss(batch, key=jax.random.key(1))
+    np.testing.assert_allclose(sum(float(v) for v in output.terms.values()), float(output.total), rtol=1e-5)
+
+
+def test_padding_changes_nothing(model: Retriever, batch: Batch) -> None:
+    def padded(fill: int) -> Batch:
+        return Batch(
+            *(jnp.concatenate([values, jnp.full(5, fill, values.dtype)]) for values in batch[:3]),
+            mask=jnp.concatenate([batch.mask, jnp.zeros(5, bool)]),
+        )
+
+    plain = model.loss(batch, key=jax.random.key(1)).total
+    for fill in (0, 3):
+        np.testing.assert_allclose(model.loss(padded(fill), key=jax.random.key(1)).total, plain, rtol=1e-5)
+
+
+def test_learns_the_blocks(program: Program, world: Dataset) -> None:
+    """Held-out items of a user's own block come before every item of the other block."""
+    pairs = TrainingPairs.from_dataset(world, batch_size=16)
+    state = program.initial_state(jax.random.key(0))
+    for epoch in range(40):
+        order = epoch_order(jax.random.key(epoch), num_pairs=len(pairs.users), batch_size=16)
+        state, record = program.run_steps(state, program.constants, pairs, order)
+    assert np.isfinite(np.asarray(record.loss)).all()
+    vectors = program.vectors(state.params, program.constants)
+    scores = np.asarray(vectors.users @ vectors.items.T)
+    held = scores[world.test.users, world.test.items]
+    own_block = world.items.ids.index("i8")
+    other = np.where(
+        world.test.users[:, None] < 6, scores[world.test.users, own_block:], scores[world.test.users, :own_block]
+    )
+    assert np.mean(held[:, None] > other) > 0.97
+
+
+def test_most_popular_counts_training_pairs(world: Dataset) -> None:
+    model = build_model(MostPopularConfig(), world, rngs=nnx.Rngs(0))
+    vectors = model.vectors()
+    counts = [int((world.train.items == item).sum()) for item in range(world.num_items)]
+    np.testing.assert_array_equal(np.asarray(vectors.users @ vectors.items.T)[5], counts)
+
+
+def test_without_layers_lightgcn_is_matrix_factorisation(world: Dataset) -> None:
+    model = build_model(LightGcnConfig(dim=8, num_layers=0), world, rngs=nnx.Rngs(0))
+    vectors = model.vectors()
+    np.testing.assert_array_equal(vectors.users, model.user_table[...])
+    np.testing.assert_array_equal(vectors.items, model.item_table[...])
+
+
+def test_a_width_that_heads_do_not_divide_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a multiple of heads"):
+        replace(RECGOAT, dim=9)

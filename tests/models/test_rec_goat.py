@@ -1,0 +1,286 @@
+from dataclasses import fields, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from recgoat_jax.data import Dataset, NeighborList
+from recgoat_jax.errors import UsageError
+from recgoat_jax.models import Batch, RecGoat, RecGoatConfig, ablation, control, released
+from tests.worlds import blocks
+
+SMALL = RecGoatConfig(
+    dim=8, num_layers=2, heads=2, neighbors=3, initialization="normal", contrast_weight=0.1, wasserstein_weight=0.1
+)
+
+
+@pytest.fixture(scope="module")
+def world() -> Dataset:
+    return blocks()
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    users = jnp.array([0, 1, 7, 8, 2], jnp.int32)
+    return Batch(
+        users,
+        jnp.array([1, 2, 9, 10, 1], jnp.int32),
+        jnp.array([12, 13, 4, 5, 14], jnp.int32),
+        jnp.ones(5, bool),
+    )
+
+
+def make(config: RecGoatConfig, world: Dataset) -> RecGoat:
+    return RecGoat(config, world, rngs=nnx.Rngs(0))
+
+
+def gradient(model: RecGoat, batch: Batch) -> dict:
+    definition, params, rest = nnx.split(model, nnx.Param, ...)
+    gradients = jax.jit(
+        jax.grad(lambda p: nnx.merge(definition, p, rest, copy=True).loss(batch, key=jax.random.key(0)).total)
+    )(params)
+    return nnx.to_pure_dict(gradients)
+
+
+def test_every_part_of_the_paper_is_there(world: Dataset, batch: Batch) -> None:
+    model = make(SMALL, world)
+    output = model.loss(batch, key=jax.random.key(0))
+    assert set(output.terms) == {"bpr", "regularization", "contrast", "id_graph_contrast", "wasserstein"}
+    found = gradient(model, batch)
+    flat = {jax.tree_util.keystr(path): np.abs(leaf).max() for path, leaf in jax.tree_util.tree_leaves_with_path(found)}
+    for part in ("user_table", "item_table", "branches", "transports", "profiles", "weighting"):
+        touched = [value for path, value in flat.items() if part in path]
+        assert touched, part
+        assert max(touched) > 0, part
+
+
+def test_training_minimises_the_contrast_so_that_views_meet(world: Dataset, batch: Batch) -> None:
+    """The sign of the contrastive term: descending its gradient raises the cosine of an item's views."""
+    config = replace(
+        SMALL, regularization_weight=0.0, id_graph_contrast_weight=0.0, wasserstein_weight=0.0, contrast_weight=1.0
+    )
+    model = make(config, world)
+    definition, params, rest = nnx.split(model, nnx.Param, ...)
+
+    def views(p: nnx.State) -> dict[str, jax.Array]:
+        return dict(nnx.merge(definition, p, rest, copy=True).encode().views)
+
+    def contrast(p: nnx.State) -> jax.Array:
+        return nnx.merge(definition, p, rest, copy=True).loss(batch, key=jax.random.key(0)).terms["contrast"]
+
+    def cosine(p: nnx.State) -> float:
+        both = views(p)
+        a, b = both["id"][jnp.array([1, 2, 9, 10])], both["text"][jnp.array([1, 2, 9, 10])]
+        return float(jnp.mean(jnp.sum(a * b, -1) / jnp.linalg.norm(a, axis=-1) / jnp.linalg.norm(b, axis=-1)))
+
+    before = cosine(params)
+    descend = jax.jit(jax.grad(contrast))
+    for _ in range(30):
+        params = jax.tree.map(lambda p, g: p - 0.1 * g, params, descend(params))
+    assert cosine(params) > before + 0.2
+
+
+def test_dropout_is_off_in_vectors_and_on_in_training(world: Dataset, batch: Batch) -> None:
+    model = make(replace(SMALL, feature_dropout=0.5, output_dropout=0.5), world)
+    np.testing.assert_array_equal(model.vectors().items, model.vectors().items)
+    one, two = (float(model.loss(batch, key=jax.random.key(seed)).total) for seed in (0, 1))
+    assert one != two
+    np.testing.assert_array_equal(model.encode().items, model.vectors().items)
+
+
+@pytest.mark.parametrize(("branch", "differs"), [("none", False), ("features", True), ("graph", True)])
+def test_the_user_branch_moves_user_vectors(world: Dataset, branch: str, differs: bool) -> None:
+    with_branch = make(replace(SMALL, user_branch=branch, user_mix=0.5), world).vectors().users
+    without = make(replace(SMALL, user_branch="none"), world)
+    changed = not np.allclose(with_branch, without.vectors().users, atol=1e-7)
+    assert changed == differs
+
+
+def test_user_graph_refines_what_features_alone_give(world: Dataset) -> None:
+    graph = make(replace(SMALL, user_branch="graph"), world).vectors().users
+    alone = make(replace(SMALL, user_branch="features"), world).vectors().users
+    assert not np.allclose(graph, alone, atol=1e-6)
+
+
+def test_users_without_a_profile_keep_their_collaborative_vector(world: Dataset) -> None:
+    table = world.user_features["profile"]
+    present = table.present.copy()
+    present[:3] = False
+    partial = replace(world, user_features={"profile": replace(table, present=present)})
+    vectors = make(SMALL, partial).vectors().users
+    plain = make(replace(SMALL, user_branch="none"), partial).vectors().users
+    np.testing.assert_allclose(vectors[:3], plain[:3], atol=1e-6)
+    assert not np.allclose(vectors[3:], plain[3:], atol=1e-6)
+
+
+def test_learned_rating_weights_get_a_gradient_and_change_messages(world: Dataset, batch: Batch) -> None:
+    model = make(replace(SMALL, rating="learned"), world)
+    found = np.asarray(gradient(model, batch)["interactions"]["level_logits"])
+    assert found.shape == (5,)
+    assert (np.abs(found) > 0).all()
+    plain = make(SMALL, world).vectors().items
+    for rating in ("fifth", "centred", "learned"):
+        assert not np.allclose(make(replace(SMALL, rating=rating), world).vectors().items, plain, atol=1e-7), rating
+
+
+def test_ratings_asked_for_where_there_are_none(world: Dataset) -> None:
+    bare = blocks(ratings=False)
+    with pytest.raises(UsageError, match="has no ratings"):
+        make(replace(SMALL, rating="fifth"), bare)
+
+
+def test_a_missing_modality_is_a_mask_not_a_zero_row(world: Dataset) -> None:
+    """What stands in a missing row is never read: garbage there changes no vector and no loss."""
+    table = world.item_features["image"]
+    garbage = table.values.copy()
+    garbage[~table.present] = 1e3
+    other = replace(
+        world, item_features={**world.item_features, "image": replace(table, values=garbage.astype(np.float32))}
+    )
+    np.testing.assert_allclose(make(SMALL, world).vectors().items, make(SMALL, other).vectors().items, atol=1e-5)
+
+
+def test_items_without_a_modality_keep_the_weight_on_the_others(world: Dataset) -> None:
+    model = make(replace(SMALL, id_graph_weight=0.0), world)
+    encoded = model.encode()
+    missing = int(np.flatnonzero(~world.item_features["image"].present)[0])
+    shares = dict(zip(model.weighting.names, np.asarray(model.weighting.shares()), strict=True))
+    from recgoat_jax.nn.alignment import match_scale
+
+    text = match_scale(encoded.aligned["text"].values, encoded.views["id"], jnp.ones(world.num_items, bool))
+    expected = (shares["id"] * encoded.views["id"][missing] + shares["text"] * text[missing]) / (
+        shares["id"] + shares["text"]
+    )
+    np.testing.assert_allclose(encoded.items[missing], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_any_number_of_modalities(world: Dataset, batch: Batch) -> None:
+    more = replace(world, item_features={**world.item_features, "audio": world.item_features["text"]})
+    model = make(SMALL, more)
+    assert set(model.encode().views) == {"id", "text", "image", "audio"}
+    assert np.isfinite(float(model.loss(batch, key=jax.random.key(0)).total))
+    with pytest.raises(UsageError, match="'smell' is not in the data set"):
+        make(replace(SMALL, modalities=("smell",)), world)
+
+
+def test_neighbours_without_features_join_the_id_graph_only(world: Dataset) -> None:
+    chain = NeighborList(
+        np.arange(15, dtype=np.int32), np.arange(1, 16, dtype=np.int32), np.ones(15, np.float32), 16, "chain"
+    )
+    model = make(SMALL, replace(world, item_features={}, item_neighbors={"text": chain}))
+    assert set(model.encode().views) == {"id"}
+    assert model.item_graph is not None
+
+
+def test_plans_are_doubly_stochastic_inside_the_model(world: Dataset) -> None:
+    scalars = make(SMALL, world).diagnostics()
+    assert float(scalars["transport/text/error"]) < 1e-3
+    np.testing.assert_allclose(sum(float(scalars[f"fusion/{n}"]) for n in ("id", "text", "image")), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(float(scalars["fusion/id"]), 0.8, rtol=1e-5)
+
+
+ABLATIONS = ("id_only", "concat", "sum", "cmcl_only", "oat_only", "full")
+CONTROLS = ("no_plan", "no_residual", "permuted_plan", "linear", "random_features")
+
+
+def test_every_variant_is_another_model(world: Dataset, batch: Batch) -> None:
+    """Each ablation and control computes something of its own, with finite values."""
+    configs = {name: ablation(SMALL, name) for name in ABLATIONS} | {name: control(SMALL, name) for name in CONTROLS}
+    seen = {}
+    for name, config in configs.items():
+        model = make(config, world)
+        key = (
+            np.round(np.asarray(model.vectors().items), 5).tobytes(),
+            round(float(model.loss(batch, key=jax.random.key(0)).total), 5),
+        )
+        assert np.isfinite(key[1]), name
+        assert key not in seen.values(), name
+        seen[name] = key
+    assert "contrast" not in make(configs["oat_only"], world).loss(batch, key=jax.random.key(0)).terms
+    assert set(make(configs["id_only"], world).loss(batch, key=jax.random.key(0)).terms) == {"bpr", "regularization"}
+
+
+def test_id_only_is_lightgcn(world: Dataset) -> None:
+    from recgoat_jax.models import LightGcn, LightGcnConfig
+
+    ours = make(ablation(SMALL, "id_only"), world).vectors()
+    reference = LightGcn(
+        LightGcnConfig(dim=8, num_layers=2, initialization="normal"), world, rngs=nnx.Rngs(0)
+    ).vectors()
+    np.testing.assert_allclose(ours.items, reference.items, atol=1e-6)
+    np.testing.assert_allclose(ours.users, reference.users, atol=1e-6)
+
+
+CHANGES = {
+    "dim": 16,
+    "num_layers": 1,
+    "initialization": "xavier_uniform",
+    "regularization": "norm",
+    "regularization_weight": 0.5,
+    "rating": "fifth",
+    "modalities": ("text",),
+    "features": "random",
+    "feature_scale": "none",
+    "neighbors": 2,
+    "item_graphs": "features",
+    "id_graph_weight": 0.3,
+    "co_purchase_share": 0.9,
+    "modality_shares": (("text", 3.0),),
+    "branch_layers": 2,
+    "heads": 4,
+    "feature_dropout": 0.6,
+    "attention_dropout": 0.6,
+    "output_dropout": 0.6,
+    "user_branch": "features",
+    "user_mix": 0.7,
+    "transport": "permutation",
+    "residual": "xavier",
+    "epsilon": 0.05,
+    "sinkhorn_iterations": 3,
+    "fusion": "sum",
+    "fusion_weights": "fixed",
+    "id_share": 0.5,
+    "scale": "none",
+    "output": "normalized",
+    "contrast": "released",
+    "contrast_weight": 0.9,
+    "id_graph_contrast_weight": 0.9,
+    "user_item_contrast_weight": 0.9,
+    "temperature": 0.7,
+    "contrast_examples": 3,
+    "wasserstein_weight": 0.9,
+}
+
+
+def test_no_field_is_dead(world: Dataset, batch: Batch) -> None:
+    """Changing any one field changes the parameters, the vectors, the loss or its gradient."""
+    assert set(CHANGES) == {field.name for field in fields(RecGoatConfig)}
+    chain = NeighborList(
+        np.arange(15, dtype=np.int32), np.arange(1, 16, dtype=np.int32), np.ones(15, np.float32), 16, "chain"
+    )
+    given = replace(world, item_neighbors={"text": chain})
+
+    def outcome(config: RecGoatConfig) -> tuple:
+        model = make(config, given)
+        vectors = model.vectors()
+        shapes = str(jax.tree.map(jnp.shape, nnx.split(model, nnx.Param, ...)[1]))
+        return (
+            shapes,
+            np.asarray(vectors.users).tobytes(),
+            np.asarray(vectors.items).tobytes(),
+            float(model.loss(batch, key=jax.random.key(0)).total),
+        )
+
+    base = outcome(SMALL)
+    dead = [name for name, value in CHANGES.items() if outcome(replace(SMALL, **{name: value})) == base]
+    assert dead == []
+
+
+def test_the_released_settings_follow_the_published_program() -> None:
+    config = released(dim=16)
+    assert config.contrast == "released"
+    assert config.transport == "released"
+    assert config.id_share == 0.15
+    assert dict(config.modality_shares) == {"image": 0.05, "text": 0.80}

@@ -1,0 +1,79 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from recgoat_jax.nn.alignment import AdaptiveTransport, match_scale, root_mean_square, standardize
+from recgoat_jax.nn.fusion import DenseFusion, WeightedFusion
+
+ALL = jnp.ones(64, bool)
+
+
+def make(transport: str, residual: str) -> AdaptiveTransport:
+    return AdaptiveTransport(
+        4, transport=transport, residual=residual, epsilon=None, num_iterations=100, rngs=nnx.Rngs(0)
+    )
+
+
+def test_a_plan_undoes_a_permutation_of_axes() -> None:
+    target = jax.random.normal(jax.random.key(0), (64, 4))
+    order = jnp.array([2, 0, 3, 1])
+    aligned = AdaptiveTransport(
+        4, transport="plan", residual="zero", epsilon=0.02, num_iterations=100, rngs=nnx.Rngs(0)
+    )(5.0 * target[:, order], target, present=ALL)
+    np.testing.assert_allclose(aligned.values, standardize(target, ALL), atol=1e-3)
+    assert float(aligned.marginal_error) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("transport", "residual", "zero"),
+    [("none", "none", True), ("none", "xavier", False), ("plan", "none", False), ("linear", "none", False)],
+)
+def test_what_maps_is_what_was_asked_for(transport: str, residual: str, zero: bool) -> None:
+    source, target = jax.random.normal(jax.random.key(1), (2, 64, 4))
+    aligned = make(transport, residual)(source, target, present=ALL).values
+    assert bool((aligned == 0).all()) == zero
+
+
+def test_the_permutation_control_permutes_axes() -> None:
+    source, target = jax.random.normal(jax.random.key(1), (2, 64, 4))
+    aligned = np.asarray(make("permutation", "none")(source, target, present=ALL).values)
+    columns = np.asarray(standardize(source, ALL))
+    matches = [[np.allclose(aligned[:, j], columns[:, i]) for i in range(4)] for j in range(4)]
+    assert np.array_equal(np.sum(matches, axis=0), np.ones(4))
+    assert np.array_equal(np.sum(matches, axis=1), np.ones(4))
+
+
+def test_scales_by_hand() -> None:
+    x = jnp.array([[3.0, 4.0], [0.0, 0.0], [100.0, 100.0]])
+    present = jnp.array([True, True, False])
+    np.testing.assert_allclose(root_mean_square(x, present), np.sqrt((9 + 16) / 4), rtol=1e-5)
+    matched = match_scale(x, 2 * jnp.ones_like(x), present)
+    np.testing.assert_allclose(root_mean_square(matched, present), 2.0, rtol=1e-5)
+    z = np.asarray(standardize(x, present))
+    np.testing.assert_allclose(z, [[1, 1], [-1, -1], [0, 0]], atol=1e-5)
+
+
+def test_weighted_fusion_by_hand() -> None:
+    fusion = WeightedFusion({"id": 0.5, "text": 0.25, "image": 0.25}, weights="learned")
+    views = {"id": jnp.ones((2, 1)), "text": 2 * jnp.ones((2, 1)), "image": 4 * jnp.ones((2, 1))}
+    fused = fusion(views, {"image": jnp.array([True, False])})
+    np.testing.assert_allclose(fused[:, 0], [0.5 + 0.5 + 1.0, (0.5 + 0.5) / 0.75], rtol=1e-6)
+
+
+def test_unconstrained_weights_are_the_published_form() -> None:
+    fusion = WeightedFusion({"id": 0.15, "image": 0.05, "text": 0.8}, weights="unconstrained")
+    np.testing.assert_allclose(fusion.shares(), [0.15, 0.05, 0.8], rtol=1e-6)
+    assert fusion.logits[...].shape == (2,)
+
+
+def test_dense_fusions_by_hand() -> None:
+    views = {"id": jnp.ones((2, 2)), "text": 2 * jnp.ones((2, 2))}
+    for kind, width in (("concat", 4), ("sum", 2)):
+        fusion = DenseFusion(("id", "text"), 2, kind=kind, rngs=nnx.Rngs(0))
+        assert fusion.map.kernel[...].shape == (width, 2)
+        fusion.map.kernel[...] = jnp.ones((width, 2))
+        fused = fusion(views, {"text": jnp.array([True, False])})
+        # Ones everywhere in the map: the sum of all entries of the views that the item has.
+        np.testing.assert_allclose(fused, [[6.0, 6.0], [2.0, 2.0]])
