@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import tyro
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -82,6 +83,7 @@ def metric_table(result: EvalResult) -> Table:
         title=f"{result.split} of {result.dataset_name} ({result.protocol}), {len(result.users)} users\n"
         f"no candidates: items of {', '.join(result.excluded) or 'no split'}",
         title_justify="left",
+        box=box.SIMPLE_HEAD,
     )
     table.add_column("metric")
     values = {**result.means, **result.beyond}
@@ -94,7 +96,7 @@ def metric_table(result: EvalResult) -> Table:
 
 def slice_table(result: EvalResult, rows: Sequence[SliceRow]) -> Table:
     """Recall of each group; over users for groups of users, over held-out items for groups of items."""
-    table = Table(title="recall by group", title_justify="left")
+    table = Table(title="recall by group", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("group")
     for name in ("users", "items", *(f"@{k}" for k in result.cutoffs)):
         table.add_column(name, justify="right")

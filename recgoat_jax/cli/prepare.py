@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -145,11 +145,13 @@ class MovielensCommand:
     target: Annotated[Target, Flat]
     image_features: str | None = None
     """File of the folder with poster features: an .npz with movieId and feat."""
+    timestamps: Literal["read", "leave_out"] = "read"
+    """Whether times are read; protocols that split by time need them."""
     split: Annotated[SplitOptions, Flat] = SplitOptions()
 
     def read(self) -> RawTables:
         """Reads the folder."""
-        return movielens.read(self.directory, image_features=self.image_features)
+        return movielens.read(self.directory, image_features=self.image_features, timestamps=self.timestamps)
 
 
 @dataclass(frozen=True)

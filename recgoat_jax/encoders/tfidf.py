@@ -92,9 +92,8 @@ def truncated_svd(matrix: sp.csr_matrix, dim: int) -> Float[np.ndarray, "rows co
         for _ in range(_ITERATIONS):
             basis = _conditioned(matrix @ (transposed @ basis))
         basis = _orthonormal(basis)
-        projected = transposed @ basis
-        squared, rotation = np.linalg.eigh(projected.T @ projected)
-        left, singular = basis @ rotation, np.sqrt(np.maximum(squared, 0))
+        squared, rotation = np.linalg.eigh(_inner(basis, matrix @ (transposed @ basis)))
+        left, singular = _times(basis, rotation), np.sqrt(np.maximum(squared, 0))
     order = np.argsort(-singular, kind="stable")[:dim]
     order = order[singular[order] > 1e-9 * singular[order[0]]]
     coordinates = left[:, order] * singular[order]
@@ -103,21 +102,29 @@ def truncated_svd(matrix: sp.csr_matrix, dim: int) -> Float[np.ndarray, "rows co
 
 
 def _conditioned(columns: np.ndarray) -> np.ndarray:
-    """Columns of the same span, near to orthonormal: enough to keep an iteration from collapsing.
-
-    ``einsum`` on purpose: at this shape (tall, some 80 columns) it beats a threaded product, whose threads wait for
-    each other when the cores are busy.
-    """
-    gram = np.einsum("ra,rb->ab", columns, columns)
+    """Columns of the same span, near to orthonormal: enough to keep an iteration from collapsing."""
+    gram = _inner(columns, columns)
     gram[np.diag_indices_from(gram)] += 1e-12 * np.trace(gram)
-    return np.einsum("ra,ba->rb", columns, np.linalg.inv(np.linalg.cholesky(gram)))
+    return _times(columns, np.linalg.inv(np.linalg.cholesky(gram)).T)
 
 
 def _orthonormal(columns: np.ndarray) -> np.ndarray:
     """Orthonormal basis of the columns by their small Gram matrix; null directions are left out."""
-    squared, vectors = np.linalg.eigh(columns.T @ columns)
+    squared, vectors = np.linalg.eigh(_inner(columns, columns))
     kept = squared > 1e-9 * squared[-1]
-    return columns @ (vectors[:, kept] / np.sqrt(squared[kept]))
+    return _times(columns, vectors[:, kept] / np.sqrt(squared[kept]))
+
+
+# `einsum` on purpose in both: at these shapes (tall, some 80 columns) a threaded product gains little, and its threads
+# wait for each other for long when the cores are busy.
+def _inner(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """``left^T right``."""
+    return np.einsum("ra,rb->ab", left, right)
+
+
+def _times(columns: np.ndarray, small: np.ndarray) -> np.ndarray:
+    """``columns small``."""
+    return np.einsum("ra,ab->rb", columns, small)
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,6 @@ MetricName = Literal["recall", "ndcg", "precision", "hit_rate", "mrr", "map"]
 
 METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
 
-BEYOND_ACCURACY_NAMES = ("coverage", "gini", "novelty")
-"""Metrics of the lists themselves, whatever the users then took."""
-
 Values = Float[np.ndarray, " users"]
 
 
@@ -179,7 +176,6 @@ def gini(counts: Int[np.ndarray, " items"]) -> float:
 
 
 __all__ = [
-    "BEYOND_ACCURACY_NAMES",
     "METRIC_NAMES",
     "MetricName",
     "RankedTargets",

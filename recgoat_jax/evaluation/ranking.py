@@ -30,9 +30,8 @@ VectorPair = tuple[Float[Array | np.ndarray, "users dim"], Float[Array | np.ndar
 ScoreBlock = Callable[[Int[np.ndarray, " batch"]], Float[Array | np.ndarray, "batch items"]]
 """A function from user rows to their scores of all items: what a ranker without vectors offers."""
 
-_BLOCK_SCORES = {"cpu": 2**20}
-_ACCELERATOR_BLOCK_SCORES = 2**27
-"""Scores held at once: what fits the cache of a CPU core, and half a gigabyte elsewhere."""
+_CPU_SCORES, _ACCELERATOR_SCORES = 2**20, 2**27
+"""Scores held at once: what fits a CPU's cache, and half a gigabyte elsewhere."""
 
 
 class _Blocks(NamedTuple):
@@ -85,10 +84,10 @@ def default_block_size(num_items: int) -> int:
         num_items: rows of the item vocabulary.
 
     Returns:
-        A multiple of 8 of at least 8. Measured on CPU with 7,050 items: 96 to 256 users are equally fast, smaller
-        blocks lose in the product, larger ones leave the cache.
+        A multiple of 8. Measured on CPU with 7,050 items: 96 to 256 users are equally fast; smaller blocks lose in
+        the product, larger ones leave the cache.
     """
-    scores = _BLOCK_SCORES.get(jax.default_backend(), _ACCELERATOR_BLOCK_SCORES)
+    scores = _CPU_SCORES if jax.default_backend() == "cpu" else _ACCELERATOR_SCORES
     return max(8, scores // max(num_items, 1) // 8 * 8)
 
 
@@ -207,10 +206,8 @@ def held_out_ranks(
     vectors: VectorPair, targets: Interactions, *, excluded: Sequence[Interactions] = (), block_size: int | None = None
 ) -> Int[np.ndarray, " pairs"]:
     """`prepare_ranking` and `ranks` in one call, for a single evaluation; same arguments, result and errors."""
-    plan = prepare_ranking(
-        targets, num_users=len(vectors[0]), num_items=len(vectors[1]), excluded=excluded, block_size=block_size
-    )
-    return ranks(plan, vectors)
+    sizes = {"num_users": len(vectors[0]), "num_items": len(vectors[1])}
+    return ranks(prepare_ranking(targets, **sizes, excluded=excluded, block_size=block_size), vectors)
 
 
 def ranks_from_scores(plan: RankingPlan, score_block: ScoreBlock) -> Int[np.ndarray, " pairs"]:

@@ -10,8 +10,8 @@ from recgoat_jax.data.dataset import Dataset
 from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation.evaluate import EvalResult
 
-USER_ACTIVITY = "user activity (training items)"
-ITEM_POPULARITY = "item popularity (training users)"
+USER_ACTIVITY = "users by activity"
+ITEM_POPULARITY = "items by popularity"
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class SliceRow:
     """One group.
 
     Attributes:
-        slice: what the groups are made by, e.g. ``"user activity (training items)"``.
-        group: which group, e.g. ``"5 to 8"``.
+        slice: what the groups are made by, e.g. ``"users by activity"``.
+        group: which group, e.g. ``"5 to 8"``: training items of a user, training interactions of an item.
         users: users in it; for a slice by item, users with a held-out item in it.
         targets: held-out items in it.
         metrics: for a slice of users the mean over its users of every metric of the result; for a slice of items

@@ -38,9 +38,9 @@ def graph_from_edges(
     if normalization != "none":
         divisor = np.bincount(receivers, weights, minlength=num_nodes)[receivers]
         if normalization == "symmetric":
-            # Summed in the order of the transposed matrix, so that equal rows and columns have bitwise equal sums.
-            transposed = np.lexsort((receivers, senders))
-            column_sums = np.bincount(senders[transposed], weights[transposed], minlength=num_nodes)
+            # Each column is summed in row order, as each row is in column order: where the weights are symmetric, the
+            # sums of row i and column i are equal to the last bit, and so are the results.
+            column_sums = np.bincount(senders, weights, minlength=num_nodes)
             divisor = np.sqrt(divisor * column_sums[senders])
         weights = weights / np.where(divisor > 0, divisor, 1.0)
     return jraph.GraphsTuple(

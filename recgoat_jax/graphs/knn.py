@@ -78,7 +78,8 @@ def _nearest(
     column = jnp.arange(columns.shape[0])
     own = start + jnp.arange(block.shape[0])
     allowed = (column[None, :] != own[:, None]) & (column < num_rows)[None, :]
-    return tuple(jax.lax.top_k(jnp.where(allowed, similarity, -jnp.inf), k))
+    values, rows = jax.lax.top_k(jnp.where(allowed, similarity, -jnp.inf), k)
+    return values, rows
 
 
 def co_occurrence_graph(

@@ -78,7 +78,7 @@ class RecGoatConfig:
     """Relative weight of a modality, by name, in the mixed item graph and at the start of the fusion; others: 1."""
     branch_layers: int = 1
     """Graph attention layers of a modality branch."""
-    heads: int = 4
+    heads: int = 2
     """Attention heads; they divide the width."""
     feature_dropout: float = 0.1
     """Dropout on what enters a graph attention layer."""

@@ -1,45 +1,127 @@
-"""What a run ran on: versions, devices, commit."""
+"""What a run ran on: versions, devices, commit. Stored beside its figures, printed by ``recgoat doctor``."""
 
+import os
 import platform
 import subprocess
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
-PACKAGES = ("recgoat-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ott-jax", "jraph", "numpy")
+from recgoat_jax import __version__
+
+CORE = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "ott-jax",
+    "jraph",
+    "jaxtyping",
+    "numpy",
+    "scipy",
+    "polars",
+    "pyarrow",
+    "tyro",
+    "rich",
+    "tensorboardX",
+    "matplotlib",
+    "tensorflow-datasets",
+)
+"""Distributions that every figure may depend on."""
+
+EXTRAS = {
+    "data": ("pooch",),
+    "seq": ("array-record",),
+    "gpu": ("jax-cuda13-plugin",),
+    "tpu": ("libtpu",),
+}
+"""Extra of the package to the distributions that it brings."""
 
 
-def package_version(name: str) -> str | None:
-    """The installed version of a distribution; None where it is not installed."""
+class Revision(NamedTuple):
+    """State of a working tree.
+
+    Attributes:
+        commit: full hash; None where there is no git repository, no commit or no git.
+        modified: True where tracked files differ from the commit; None where ``commit`` is None.
+    """
+
+    commit: str | None
+    modified: bool | None
+
+
+def environment() -> dict[str, Any]:
+    """Describes this process: Python, packages, devices and commit, as values that JSON can hold.
+
+    Starts the JAX backend where it has not started yet. Takes some hundredths of a second otherwise.
+
+    Returns:
+        ``recgoat_jax``, ``python``, ``platform``, ``cpus`` (cores that this process may use), ``packages`` and
+        ``extras`` (name to version, None where absent), ``backend``, ``devices`` (kind to number, over all
+        processes), ``processes``, ``backend_error`` (None, or why JAX found no device), ``commit`` and ``modified``.
+    """
+    revision = source_revision(Path(__file__).resolve().parents[2])
+    return {
+        "recgoat_jax": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "packages": {name: installed_version(name) for name in CORE},
+        "extras": {extra: {name: installed_version(name) for name in names} for extra, names in EXTRAS.items()},
+        **_devices(),
+        "commit": revision.commit,
+        "modified": revision.modified,
+    }
+
+
+def installed_version(distribution: str) -> str | None:
+    """Version of an installed distribution, found without importing it; None where it is absent."""
     try:
-        return version(name)
+        return version(distribution)
     except PackageNotFoundError:
         return None
 
 
-def commit(directory: Path | None = None) -> str | None:
-    """Commit of a git working tree, with ``-dirty`` behind it where files differ; None outside of one."""
-    command = ["git", "-C", str(directory or Path.cwd()), "describe", "--always", "--dirty", "--abbrev=12"]
+def source_revision(root: Path) -> Revision:
+    """Commit of a source checkout.
+
+    Args:
+        root: top of the checkout. A folder inside some other repository, as ``site-packages`` of an environment may
+            be, is none: that repository's commit says nothing about this code.
+
+    Returns:
+        The revision.
+    """
+    if not (root / ".git").exists():
+        return Revision(None, None)
+    command = ("git", "-C", str(root), "status", "--porcelain=v2", "--branch", "--untracked-files=no")
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):  # no git, or a repository that git refuses to read
+        return Revision(None, None)
+    lines = answer.splitlines()
+    commit = next((line.split()[-1] for line in lines if line.startswith("# branch.oid ")), "(initial)")
+    if commit == "(initial)":
+        return Revision(None, None)
+    return Revision(commit, any(not line.startswith("#") for line in lines))
 
 
-def environment() -> dict[str, Any]:
-    """Versions, platform, devices and commit, as JSON values."""
+def _devices() -> dict[str, Any]:
+    """The JAX backend and its devices, or why there is none."""
+    try:
+        devices = jax.devices()
+    except RuntimeError as error:
+        return {"backend": None, "devices": {}, "processes": 1, "backend_error": str(error)}
+    kinds = [device.device_kind for device in devices]
     return {
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "packages": {name: package_version(name) for name in PACKAGES},
         "backend": jax.default_backend(),
-        "devices": [str(device.device_kind) for device in jax.devices()],
-        "commit": commit(),
+        "devices": {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
+        "processes": jax.process_count(),
+        "backend_error": None,
     }
 
 
-__all__ = ["commit", "environment", "package_version"]
+__all__ = ["CORE", "EXTRAS", "Revision", "environment", "installed_version", "source_revision"]

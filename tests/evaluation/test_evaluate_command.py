@@ -50,7 +50,7 @@ def test_tables_slices_and_file(
     ]
     assert command.main(arguments) == 0
     text = capsys.readouterr().out
-    for word in ("ndcg", "novelty", "user activity", "cold items", "modality 'image'", "train, valid"):
+    for word in ("ndcg", "novelty", "users by activity", "cold items", "modality 'image'", "train, valid"):
         assert word in text
     assert EvalResult.read_parquet(path).excluded == ("train", "valid")
     with pytest.raises(UsageError, match="its directory does not exist"):

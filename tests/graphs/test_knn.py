@@ -71,6 +71,9 @@ def test_few_rows():
     pair = knn_graph(table([[1.0, 0.0], [5.0, 5.0], [1.0, 1.0]], [True, False, True]), k=3)
     assert (pair.receivers.tolist(), pair.senders.tolist()) == ([0, 2], [2, 0])
     np.testing.assert_allclose(pair.weights, np.sqrt(0.5), rtol=1e-6)
+    # The only other row is the opposite direction: still the nearest, and nearer than the padding of the product.
+    opposite = knn_graph(table([[1.0, 0.0], [-2.0, 0.0]]), k=1)
+    assert (opposite.senders.tolist(), opposite.weights.tolist()) == ([1, 0], [-1.0, -1.0])
 
 
 def test_a_row_of_zero_length_has_no_direction():

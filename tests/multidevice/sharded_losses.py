@@ -9,7 +9,10 @@ import sys
 import warnings
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
+# Compiling is nearly all of the time, and the code runs once: no optimisation.
+os.environ["XLA_FLAGS"] = (
+    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
 warnings.simplefilter("error")
 
 import jax  # noqa: E402
@@ -19,76 +22,9 @@ from jax.sharding import Mesh, PartitionSpec  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
 
 with install_import_hook("recgoat_jax", "beartype.beartype"):
-    from recgoat_jax import losses
+    from tests.losses.table import example_arrays, named_losses
 
 DEVICES, ROWS, WIDTH = 8, 4, 6
-
-
-def make_arrays():
-    """Rows in device order; ids repeat within and across devices, one device is all padding."""
-    random = np.random.default_rng(0)
-    rows = DEVICES * ROWS
-    vectors = {name: random.normal(size=(rows, WIDTH)).astype(np.float32) for name in ("query", "key", "third")}
-    where = random.random(rows) < 0.8
-    where[ROWS : 2 * ROWS] = False
-    vectors["query"][~where] = 1e4
-    return {
-        **vectors,
-        "ids": random.integers(0, 20, rows).astype(np.int32),
-        "where": where,
-        "partly": random.random(rows) < 0.7,
-        "log_probabilities": np.log(random.uniform(0.1, 1.0, rows)).astype(np.float32),
-    }
-
-
-def named_losses(axis_name=None):
-    """Name -> loss of (weight, vectors, others); queries pass through the weight that all devices hold."""
-
-    def rows(others):
-        return {"where": others["where"], "axis_name": axis_name}
-
-    def points(others):
-        return {"x_where": others["where"], "y_where": others["partly"], "axis_name": axis_name}
-
-    def bpr(query, key, third, others):
-        scores = jnp.sum(query * key, axis=1), jnp.sum(query * third, axis=1)
-        return losses.bpr_loss(*scores, **rows(others))
-
-    def cmcl(query, key, third, others):
-        where, partly = others["where"], others["partly"]
-        presence = {"id": where, "text": partly, "image": where & ~partly}
-        views = {"id": query, "text": key, "image": third}
-        return losses.cmcl_loss(views, ids=others["ids"], where=presence, axis_name=axis_name)
-
-    def sampled_softmax(query, key, third, others):
-        given = {name: others[name] for name in ("ids", "log_probabilities")}
-        return losses.sampled_softmax_loss(query, key, temperature=5.0, **given, **rows(others))
-
-    def transport(cost, epsilon):
-        def loss(query, key, third, others):
-            plan = losses.feature_transport(query, key, cost=cost, epsilon=epsilon, num_iterations=20, **rows(others))
-            return plan.cost + jax.lax.stop_gradient(plan.marginal_error)
-
-        return loss
-
-    return {
-        "bpr": bpr,
-        "info_nce": lambda q, k, t, o: losses.info_nce(q, k, ids=o["ids"], **rows(o)),
-        "info_nce without masks": lambda q, k, t, o: losses.info_nce(k, t, axis_name=axis_name),
-        "info_nce both ways": lambda q, k, t, o: losses.info_nce(q, k, ids=o["ids"], direction="both", **rows(o)),
-        "cmcl": cmcl,
-        "sampled softmax": sampled_softmax,
-        "l2": lambda q, k, t, o: losses.l2_regularization(q, k, **rows(o)),
-        "norm": lambda q, k, t, o: losses.embedding_norm_regularization(q, k, **rows(o)),
-        "transport": transport("correlation", None),
-        "transport l1": transport("l1", 0.1),
-        "wasserstein": lambda q, k, t, o: losses.wasserstein_distance(q, k, num_iterations=20, **points(o)),
-        "sliced wasserstein": lambda q, k, t, o: losses.sliced_wasserstein_distance(
-            q, k, key=jax.random.key(0), num_projections=7, **points(o)
-        ),
-    }
-
-
 NAMES = tuple(named_losses())
 
 
@@ -139,8 +75,8 @@ def values_and_gradients(function, weight, vectors, others):
 def main():
     if jax.device_count() != DEVICES:
         sys.exit(f"{DEVICES} devices are needed, there are {jax.device_count()}")
-    others = {name: jnp.asarray(x) for name, x in make_arrays().items()}
-    vectors = {name: others.pop(name) for name in ("query", "key", "third")}
+    vectors, others = example_arrays(DEVICES * ROWS, WIDTH)
+    vectors["query"] = jnp.where(others["where"][:, None], vectors["query"], 1e4)  # padding; device 1 has nothing else
     vectors = {name: jnp.repeat(x[:, None], len(NAMES), axis=1) for name, x in vectors.items()}
     weight = np.random.default_rng(1).normal(size=(1, WIDTH, WIDTH)).astype(np.float32)
     arguments = jnp.repeat(jnp.asarray(weight), len(NAMES), axis=0), vectors, others

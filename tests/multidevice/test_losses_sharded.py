@@ -1,0 +1,37 @@
+"""Losses over 8 devices against one device, in a process of its own: the device count is fixed when JAX starts."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.multidevice
+def test_values_and_gradients_over_eight_devices_equal_those_of_one() -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.multidevice.sharded_losses"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert {line["form"] for line in report} == {"pmap", "shard_map", "shard_map without check_vma"}
+    assert len(report) == 3 * 11
+    idle = [line for line in report if not line["value"] > 0.01 or not line["gradient"] > 0.01]
+    assert idle == [], "a loss that is zero compares nothing"
+    wrong = [
+        line
+        for line in report
+        if line["value_error"] > 1e-6 * max(1.0, line["value"])
+        or line["gradient_error"] > 1e-6 * max(1.0, line["gradient"])
+    ]
+    assert wrong == []
