@@ -9,10 +9,21 @@ Expected: test recall@10 <<FILL>>, ndcg@10 <<FILL>> (3 seeds; published .0671 / 
 
 from recgoat_jax.encoders.recipes import AmazonBaby
 from recgoat_jax.models import RecGoatConfig
-from recgoat_jax.training import Experiment
+from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig
 
 CONFIG = Experiment(
     name="recgoat_baby",
     data=AmazonBaby(),
-    model=RecGoatConfig(modality_shares=(("image", 0.3), ("text", 0.7))),
+    model=RecGoatConfig(
+        dim=128,
+        regularization_weight=2e-3,
+        co_purchase_share=0.3,
+        modality_shares=(("image", 1.0), ("text", 3.0)),
+        id_share=0.96,
+        contrast_weight=0.002,
+        id_graph_contrast_weight=0.01,
+        wasserstein_weight=1e-3,
+    ),
+    optimizer=OptimizerConfig(learning_rate=3e-3),
+    loop=LoopConfig(batch_size=4096),
 )

@@ -238,10 +238,7 @@ def ranks_from_scores(plan: RankingPlan, score_block: ScoreBlock) -> Int[np.ndar
 
 
 def all_scores(user_vectors: Float[Array, "batch dim"], item_vectors: Float[Array, "items dim"]) -> Array:
-    """Scores ``batch x items`` of all items for some users.
-
-    The precision is the highest: accelerators round float32 factors by default, and ranks would depend on the platform.
-    """
+    """Scores ``batch x items``, in full float32: what accelerators round by default would reorder items."""
     return jnp.matmul(user_vectors, item_vectors.T, precision=jax.lax.Precision.HIGHEST)
 
 

@@ -7,7 +7,7 @@ vectors; ``source @ plan`` puts the modality on the ID axes (RecGOAT, arXiv 2602
     >>> from recgoat_jax.losses import feature_transport
     >>> identity = jax.random.normal(jax.random.key(0), (500, 4))
     >>> shuffled = identity[:, jnp.array([2, 0, 3, 1])]
-    >>> aligned = feature_transport(shuffled, identity)
+    >>> aligned = jax.jit(feature_transport)(shuffled, identity)
     >>> print(jnp.argmax(aligned.plan, axis=1), aligned.converged)
     [2 0 3 1] True
 """
@@ -87,15 +87,13 @@ def feature_transport(
         ValueError: row counts that differ, no row, no iterations, an epsilon that is not positive.
 
     Example:
-        Independent representations cost about 1, related ones less; the plan of rectangular problems has unit columns:
+        The plan of a rectangular problem has unit columns, so ``x @ plan`` averages axes of x:
 
         >>> import jax, jax.numpy as jnp
         >>> x, y = jax.random.normal(jax.random.key(0), (2, 400, 6))
-        >>> result = feature_transport(x, y[:, :3])
+        >>> result = jax.jit(feature_transport)(x, y[:, :3])
         >>> print(result.plan.shape, jnp.round(jnp.sum(result.plan, axis=0), 4))
         (6, 3) [1. 1. 1.]
-        >>> print(bool(feature_transport(x, x + y).cost < feature_transport(x, y).cost))
-        True
     """
     if source.ndim != 2 or target.ndim != 2 or source.shape[0] != target.shape[0] or source.shape[0] == 0:
         raise ValueError(f"source and target must be matrices with the same rows, got {source.shape}, {target.shape}")
@@ -157,7 +155,8 @@ def released_transport(
     Example:
         >>> import jax, jax.numpy as jnp
         >>> x, y = 0.1 * jax.random.normal(jax.random.key(0), (2, 500, 8))
-        >>> print(jnp.sum(released_transport(x, y)), jnp.round(jnp.sum(released_transport(x / 10, y / 10)), 3))
+        >>> plan = jax.jit(released_transport)
+        >>> print(jnp.sum(plan(x, y)), jnp.round(jnp.sum(plan(x / 10, y / 10)), 3))
         0.0 1.0
     """
     if source.ndim != 2 or target.ndim != 2 or source.shape[0] != target.shape[0]:

@@ -69,8 +69,6 @@ def wasserstein_distance(
         >>> import jax.numpy as jnp
         >>> print(f"{wasserstein_distance(jnp.zeros((3, 2)), jnp.array([[3.0, 4.0]])):.2f}")
         5.00
-        >>> print(f"{wasserstein_distance(jnp.zeros((3, 2)), jnp.array([[3.0, 4.0]]), cost='l1'):.2f}")
-        7.00
     """
     _check(x, y)
     if isinstance(epsilon, int | float) and not epsilon > 0:

@@ -7,19 +7,19 @@ from typing import Any
 from recgoat_jax.errors import UsageError
 from recgoat_jax.report.style import FONT_SIZE, GREY, finish_axes, line_style, new_figure, save
 from recgoat_jax.report.tables import run_labels
-from recgoat_jax.serving.run import Run
+from recgoat_jax.serving.run import Run, load_run
 
 FUSION_PREFIX = "fusion/"
 """Diagnostics that hold fusion weights: ``"fusion/id"``, ``"fusion/text"``, ..."""
 
 
-def draw_curves(runs: Sequence[Run], out: Path, *, metric: str = "recall@20") -> tuple[Path, Path]:
+def draw_curves(runs: Sequence[Run | Path], out: Path, *, metric: str = "recall@20") -> tuple[Path, Path]:
     """Draws training loss and validation metric over epochs, a line a run, the selected epoch marked.
 
-    A run that trains nothing (most-popular) has no curve; its test-selected validation value is a level line.
+    A run that trains nothing (most-popular) has no curve; its validation value is a level line.
 
     Args:
-        runs: finished runs, one at least.
+        runs: finished runs, or their directories, one at least.
         out: path without suffix, e.g. ``runs/figures/curves``.
         metric: validation metric of the right-hand panel.
 
@@ -31,9 +31,10 @@ def draw_curves(runs: Sequence[Run], out: Path, *, metric: str = "recall@20") ->
     """
     if not runs:
         raise UsageError("no run to draw; expected one or more.")
+    opened = [_opened(run) for run in runs]
     figure, (loss_axes, metric_axes) = new_figure(2)
     drawn = 0
-    for index, (label, run) in enumerate(zip(run_labels(runs), runs, strict=True)):
+    for index, (label, run) in enumerate(zip(run_labels(opened), opened, strict=True)):
         style = line_style(index)
         epochs, losses = _series(run, "train", "loss")
         if epochs:
@@ -49,7 +50,7 @@ def draw_curves(runs: Sequence[Run], out: Path, *, metric: str = "recall@20") ->
             metric_axes.axhline(level, label=label, **style)
         drawn += bool(epochs) or level is not None
     if not drawn:
-        known = sorted({key for run in runs for line in run.log if line["kind"] == "valid" for key in line})
+        known = sorted({key for run in opened for line in run.log if line["kind"] == "valid" for key in line})
         raise UsageError(f"no run has validation metric '{metric}'; expected one of {', '.join(known)}.")
     finish_axes(loss_axes, title="Training loss", x="epoch", y="loss, mean of the epoch")
     finish_axes(metric_axes, title=f"Validation {metric} (dot: selected epoch)", x="epoch", y=metric)
@@ -63,11 +64,11 @@ def draw_curves(runs: Sequence[Run], out: Path, *, metric: str = "recall@20") ->
     return save(figure, out)
 
 
-def draw_fusion_weights(run: Run, out: Path) -> tuple[Path, Path]:
+def draw_fusion_weights(run: Run | Path, out: Path) -> tuple[Path, Path]:
     """Draws the learned fusion weights of the modalities over epochs.
 
     Args:
-        run: a finished run whose model logs weights as ``fusion/NAME``.
+        run: a finished run, or its directory, whose model logs weights as ``fusion/NAME``.
         out: path without suffix.
 
     Returns:
@@ -76,6 +77,7 @@ def draw_fusion_weights(run: Run, out: Path) -> tuple[Path, Path]:
     Raises:
         UsageError: the run logs no fusion weights.
     """
+    run = _opened(run)
     names = list(dict.fromkeys(key for line in run.log for key in line if key.startswith(FUSION_PREFIX)))
     if not names:
         raise UsageError(
@@ -93,6 +95,10 @@ def draw_fusion_weights(run: Run, out: Path) -> tuple[Path, Path]:
     finish_axes(axes, title=f"Fusion weights of {run.name}", x="epoch", y="softmax weight")
     axes.legend(frameon=False, fontsize=FONT_SIZE, loc="center left", bbox_to_anchor=(1, 0.5))
     return save(figure, out)
+
+
+def _opened(run: Run | Path) -> Run:
+    return load_run(run) if isinstance(run, Path) else run
 
 
 def _series(run: Run, kind: str | None, key: str) -> tuple[list[int], list[float]]:

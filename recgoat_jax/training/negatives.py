@@ -70,12 +70,15 @@ def sample_negatives(key: Key[Array, ""], users: Int[Array, " batch"], table: Ne
     owned = stop - start
     free = len(table.candidates) - owned
     rank = jax.random.randint(key, users.shape, 0, jnp.maximum(free, 1), jnp.int32)
-    low, high = jnp.zeros_like(owned), owned
-    for _ in range(table.bisections):
+
+    def bisect(_: int, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bounds
         middle = (low + high) // 2
         position = jnp.minimum(start + middle, len(table.ranks) - 1)
         passed = (middle < high) & (table.ranks[position] - middle <= rank)
-        low, high = jnp.where(passed, middle + 1, low), jnp.where(passed, high, middle)
+        return jnp.where(passed, middle + 1, low), jnp.where(passed, high, middle)
+
+    low, _ = jax.lax.fori_loop(0, table.bisections, bisect, (jnp.zeros_like(owned), owned))
     item = table.candidates[jnp.minimum(rank + low, len(table.candidates) - 1)]
     return Negatives(item, free > 0)
 

@@ -38,8 +38,7 @@ def named_losses(axis_name: str | None = None) -> dict[str, Loss]:
         return {"x_where": others["where"], "y_where": others["partly"], "axis_name": axis_name}
 
     def bpr(query, key, third, others):
-        scores = jnp.sum(query * key, axis=1), jnp.sum(query * third, axis=1)
-        return losses.bpr_loss(*scores, **rows(others))
+        return losses.bpr_loss(query[:, 0], key[:, :3], **rows(others))
 
     def cmcl(query, key, third, others):
         where, partly = others["where"], others["partly"]

@@ -16,9 +16,7 @@ COSINES = [[1.0, 0.0, -HALF], [0.0, 1.0, ROOT], [HALF, ROOT, HALF]]
 
 def by_hand(cosines: list[list[float]], rows: list[int], negatives: dict[int, list[int]], tau: float) -> float:
     """Mean over ``rows`` of log(sum over own and negatives) - own, with the math module."""
-    terms = [
-        log(sum(exp(cosines[b][j] / tau) for j in [b, *negatives[b]])) - cosines[b][b] / tau for b in rows
-    ]
+    terms = [log(sum(exp(cosines[b][j] / tau) for j in [b, *negatives[b]])) - cosines[b][b] / tau for b in rows]
     return sum(terms) / len(terms)
 
 

@@ -10,9 +10,8 @@ import warnings
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 # Compiling is nearly all of the time, and the code runs once: no optimisation.
-os.environ["XLA_FLAGS"] = (
-    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-)
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 warnings.simplefilter("error")
 
 import jax  # noqa: E402
@@ -29,7 +28,7 @@ NAMES = tuple(named_losses())
 
 
 def all_losses(weight, vectors, others, axis_name=None):
-    """Each loss on its own copy of the weight and the vectors, so that one backward pass tells their gradients apart."""
+    """Each loss on its own copy of the weight and the vectors, so that one backward pass serves all."""
     return jnp.stack(
         [
             loss(vectors["query"][:, n] @ weight[n], vectors["key"][:, n], vectors["third"][:, n], others)

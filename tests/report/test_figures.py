@@ -48,7 +48,9 @@ def test_fusion_weights_show_every_modality(runs: list[Run], tmp_path: Path) -> 
 
 
 def test_the_same_run_gives_the_same_files(runs: list[Run], tmp_path: Path) -> None:
-    first, again = (draw_fusion_weights(runs[2], tmp_path / name) for name in ("a", "b"))
+    first, again = (
+        draw_fusion_weights(run, tmp_path / run_name) for run, run_name in ((runs[2], "a"), (runs[2].directory, "b"))
+    )
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
 
 
