@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from rich.console import Console
+
 from experiments.demo_runs import LIGHTGCN, MOST_POPULAR, RECGOAT
 from recgoat_jax.cli.compare import CompareCommand
 from recgoat_jax.cli.compare import run as compare
@@ -36,7 +38,7 @@ def main() -> int:
     ]
 
     print("\n3. Test figures, all items ranked")
-    compare(CompareCommand(tuple(run.directory for run in runs), baseline=1))
+    Console().print(compare(CompareCommand(tuple(run.directory for run in runs), baseline=LIGHTGCN.name)).to_rich())
 
     print("\n4. Recommendations of RecGOAT")
     served = load_run(runs[-1].directory)

@@ -163,7 +163,7 @@ class SyntheticCommand:
     """Users."""
     items: int = 300
     """Items."""
-    interactions_per_user: float = 20.0
+    interactions_per_user: int = 20
     """Mean interactions of a user."""
     noise: float = 0.5
     """Noise of the modalities."""

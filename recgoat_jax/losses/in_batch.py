@@ -1,5 +1,6 @@
 """The softmax over a batch that the contrastive and the sampled-softmax loss share."""
 
+from functools import partial
 from typing import Literal
 
 import jax
@@ -70,6 +71,33 @@ def in_batch_cross_entropy(
         raise ValueError(f"queries and keys must be matrices of one shape, got {queries.shape} and {keys.shape}")
     if isinstance(temperature, int | float) and not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
+    return _cross_entropy_of_rows(
+        queries,
+        keys,
+        temperature,
+        ids,
+        log_probabilities,
+        where,
+        normalize=normalize,
+        direction=direction,
+        axis_name=axis_name,
+    )
+
+
+@partial(jax.jit, static_argnames=("normalize", "direction", "axis_name"))
+def _cross_entropy_of_rows(
+    queries: Float[Array, "batch dim"],
+    keys: Float[Array, "batch dim"],
+    temperature: Scalar,
+    ids: Int[Array, " batch"] | None,
+    log_probabilities: Float[Array, " batch"] | None,
+    where: Bool[Array, " batch"] | None,
+    *,
+    normalize: bool,
+    direction: Direction,
+    axis_name: AxisName | None,
+) -> Float[Array, ""]:
+    """`in_batch_cross_entropy` of checked arguments; compiled here, so that calls outside a trace compile once."""
     precision = matmul_precision(queries)
     queries, keys = valid_rows(queries, where), valid_rows(keys, where)
     if normalize:

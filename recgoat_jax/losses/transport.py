@@ -7,11 +7,12 @@ vectors; ``source @ plan`` puts the modality on the ID axes (RecGOAT, arXiv 2602
     >>> from recgoat_jax.losses import feature_transport
     >>> identity = jax.random.normal(jax.random.key(0), (500, 4))
     >>> shuffled = identity[:, jnp.array([2, 0, 3, 1])]
-    >>> aligned = jax.jit(feature_transport)(shuffled, identity)
+    >>> aligned = feature_transport(shuffled, identity)
     >>> print(jnp.argmax(aligned.plan, axis=1), aligned.converged)
     [2 0 3 1] True
 """
 
+from functools import partial
 from typing import Literal, NamedTuple, assert_never
 
 import jax
@@ -91,7 +92,7 @@ def feature_transport(
 
         >>> import jax, jax.numpy as jnp
         >>> x, y = jax.random.normal(jax.random.key(0), (2, 400, 6))
-        >>> result = jax.jit(feature_transport)(x, y[:, :3])
+        >>> result = feature_transport(x, y[:, :3])
         >>> print(result.plan.shape, jnp.round(jnp.sum(result.plan, axis=0), 4))
         (6, 3) [1. 1. 1.]
     """
@@ -99,28 +100,8 @@ def feature_transport(
         raise ValueError(f"source and target must be matrices with the same rows, got {source.shape}, {target.shape}")
     if isinstance(epsilon, int | float) and not epsilon > 0:
         raise ValueError(f"epsilon must be positive, got {epsilon}")
-    moments = axis_moments(source, target, where=where, axis_name=axis_name)
-    match cost:
-        case "correlation":
-            cost_matrix = correlation_cost(moments)
-        case "squared":
-            cost_matrix = squared_cost(moments)
-        case "l1":
-            cost_matrix = absolute_cost(source, target, moments, where=where, axis_name=axis_name)
-        case _:
-            assert_never(cost)
-    count = valid_count(source.shape[0], where, axis_name)
-    epsilon = 2.0 * jax.lax.rsqrt(jnp.maximum(count, 1.0)) if epsilon is None else epsilon
-    transported = entropic_plan(cost_matrix, epsilon=epsilon, num_iterations=num_iterations)
-    num_sources, num_targets = cost_matrix.shape
-    row_sums = jnp.sum(transported, axis=1) * num_sources
-    marginal_error = jnp.max(jnp.abs(row_sums - 1.0))
-    return FeatureTransport(
-        plan=num_targets * transported,
-        cost_matrix=cost_matrix,
-        cost=jnp.where(count > 0, jnp.sum(transported * cost_matrix), 0.0),
-        marginal_error=marginal_error,
-        converged=marginal_error < _CONVERGED,
+    return _feature_transport(
+        source, target, epsilon, where, num_iterations=num_iterations, cost=cost, axis_name=axis_name
     )
 
 
@@ -155,12 +136,56 @@ def released_transport(
     Example:
         >>> import jax, jax.numpy as jnp
         >>> x, y = 0.1 * jax.random.normal(jax.random.key(0), (2, 500, 8))
-        >>> plan = jax.jit(released_transport)
-        >>> print(jnp.sum(plan(x, y)), jnp.round(jnp.sum(plan(x / 10, y / 10)), 3))
+        >>> print(jnp.sum(released_transport(x, y)), jnp.round(jnp.sum(released_transport(x / 10, y / 10)), 3))
         0.0 1.0
     """
     if source.ndim != 2 or target.ndim != 2 or source.shape[0] != target.shape[0]:
         raise ValueError(f"source and target must be matrices with the same rows, got {source.shape}, {target.shape}")
+    return _released_transport(source, target, epsilon, num_iterations=num_iterations)
+
+
+@partial(jax.jit, static_argnames=("num_iterations", "cost", "axis_name"))
+def _feature_transport(
+    source: Float[Array, "rows source"],
+    target: Float[Array, "rows target"],
+    epsilon: Scalar | None,
+    where: Bool[Array, " rows"] | None,
+    *,
+    num_iterations: int,
+    cost: AxisCost,
+    axis_name: AxisName | None,
+) -> FeatureTransport:
+    """`feature_transport` of checked arguments; compiled here, so that calls outside a trace compile once a shape."""
+    moments = axis_moments(source, target, where=where, axis_name=axis_name)
+    match cost:
+        case "correlation":
+            cost_matrix = correlation_cost(moments)
+        case "squared":
+            cost_matrix = squared_cost(moments)
+        case "l1":
+            cost_matrix = absolute_cost(source, target, moments, where=where, axis_name=axis_name)
+        case _:
+            assert_never(cost)
+    count = valid_count(source.shape[0], where, axis_name)
+    epsilon = 2.0 * jax.lax.rsqrt(jnp.maximum(count, 1.0)) if epsilon is None else epsilon
+    transported = entropic_plan(cost_matrix, epsilon=epsilon, num_iterations=num_iterations)
+    num_sources, num_targets = cost_matrix.shape
+    row_sums = jnp.sum(transported, axis=1) * num_sources
+    marginal_error = jnp.max(jnp.abs(row_sums - 1.0))
+    return FeatureTransport(
+        plan=num_targets * transported,
+        cost_matrix=cost_matrix,
+        cost=jnp.where(count > 0, jnp.sum(transported * cost_matrix), 0.0),
+        marginal_error=marginal_error,
+        converged=marginal_error < _CONVERGED,
+    )
+
+
+@partial(jax.jit, static_argnames="num_iterations")
+def _released_transport(
+    source: Float[Array, "rows source"], target: Float[Array, "rows target"], epsilon: Scalar, *, num_iterations: int
+) -> Float[Array, "source target"]:
+    """`released_transport` of checked arguments."""
     cost_matrix = jax.lax.stop_gradient(squared_cost(axis_moments(source, target, where=None, axis_name=None)))
     num_sources, num_targets = cost_matrix.shape
     kernel = jnp.exp(-cost_matrix / epsilon)

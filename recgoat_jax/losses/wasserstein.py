@@ -10,6 +10,7 @@
 1.0
 """
 
+from functools import partial
 from typing import Literal, assert_never
 
 import jax
@@ -73,22 +74,9 @@ def wasserstein_distance(
     _check(x, y)
     if isinstance(epsilon, int | float) and not epsilon > 0:
         raise ValueError(f"epsilon must be positive, got {epsilon}")
-    x, x_weights = _points(x, x_where, axis_name)
-    y, y_weights = _points(y, y_where, axis_name)
-    cost_matrix = _pairwise(x, y, cost)
-    pair_weights = x_weights[:, None] * y_weights
-    if epsilon is None:
-        mean_cost = jnp.sum(pair_weights * jax.lax.stop_gradient(cost_matrix))
-        # Coinciding points have no scale; any positive value does for them.
-        epsilon = jnp.where(mean_cost > 0, _RELATIVE_EPSILON * mean_cost, 1.0)
-    plan = entropic_plan(
-        cost_matrix,
-        epsilon=epsilon,
-        num_iterations=num_iterations,
-        source_weights=x_weights,
-        target_weights=y_weights,
+    return _wasserstein_distance(
+        x, y, epsilon, x_where, y_where, num_iterations=num_iterations, cost=cost, axis_name=axis_name
     )
-    return jnp.sum(jnp.where(pair_weights > 0, plan, 0.0) * cost_matrix)
 
 
 def sliced_wasserstein_distance(
@@ -134,6 +122,52 @@ def sliced_wasserstein_distance(
     _check(x, y)
     if num_projections < 1:
         raise ValueError(f"num_projections must be at least 1, got {num_projections}")
+    return _sliced_distance(x, y, key, x_where, y_where, num_projections=num_projections, axis_name=axis_name)
+
+
+@partial(jax.jit, static_argnames=("num_iterations", "cost", "axis_name"))
+def _wasserstein_distance(
+    x: Float[Array, "x_rows dim"],
+    y: Float[Array, "y_rows dim"],
+    epsilon: Scalar | None,
+    x_where: Bool[Array, " x_rows"] | None,
+    y_where: Bool[Array, " y_rows"] | None,
+    *,
+    num_iterations: int,
+    cost: PointCost,
+    axis_name: AxisName | None,
+) -> Float[Array, ""]:
+    """`wasserstein_distance` of checked arguments; compiled here, so that calls outside a trace compile once."""
+    x, x_weights = _points(x, x_where, axis_name)
+    y, y_weights = _points(y, y_where, axis_name)
+    cost_matrix = _pairwise(x, y, cost)
+    pair_weights = x_weights[:, None] * y_weights
+    if epsilon is None:
+        mean_cost = jnp.sum(pair_weights * jax.lax.stop_gradient(cost_matrix))
+        # Coinciding points have no scale; any positive value does for them.
+        epsilon = jnp.where(mean_cost > 0, _RELATIVE_EPSILON * mean_cost, 1.0)
+    plan = entropic_plan(
+        cost_matrix,
+        epsilon=epsilon,
+        num_iterations=num_iterations,
+        source_weights=x_weights,
+        target_weights=y_weights,
+    )
+    return jnp.sum(jnp.where(pair_weights > 0, plan, 0.0) * cost_matrix)
+
+
+@partial(jax.jit, static_argnames=("num_projections", "axis_name"))
+def _sliced_distance(
+    x: Float[Array, "x_rows dim"],
+    y: Float[Array, "y_rows dim"],
+    key: Key[Array, ""],
+    x_where: Bool[Array, " x_rows"] | None,
+    y_where: Bool[Array, " y_rows"] | None,
+    *,
+    num_projections: int,
+    axis_name: AxisName | None,
+) -> Float[Array, ""]:
+    """`sliced_wasserstein_distance` of checked arguments."""
     x, x_weights = _points(x, x_where, axis_name)
     y, y_weights = _points(y, y_where, axis_name)
     directions = unit_rows(jax.random.normal(key, (num_projections, x.shape[1]), x.dtype))

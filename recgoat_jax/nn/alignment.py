@@ -17,7 +17,7 @@ from recgoat_jax.nn.variables import Constant
 
 Transport = Literal["plan", "none", "permutation", "linear", "released"]
 """``"plan"``: the doubly stochastic Sinkhorn plan. ``"none"``: zero, so that the residual alone maps.
-``"permutation"``: a fixed random permutation. ``"linear"``: one free Xavier map, no plan, no residual.
+``"permutation"``: a fixed random permutation. ``"linear"``: one free linear layer on the values as they are, no plan, no residual.
 ``"released"``: the published program's unstabilised plan, whose rows sum to 1/d."""
 
 Residual = Literal["zero", "xavier", "none"]
@@ -89,11 +89,10 @@ class AdaptiveTransport(nnx.Module):
         self.num_iterations = num_iterations
         xavier = nnx.initializers.xavier_uniform()
         start: Float[Array, "dim dim"] | None = None
-        if transport == "linear" or residual == "xavier":
-            start = xavier(rngs.params(), (dim, dim))
-        elif residual == "zero":
-            start = jnp.zeros((dim, dim))
+        if transport != "linear" and residual != "none":
+            start = xavier(rngs.params(), (dim, dim)) if residual == "xavier" else jnp.zeros((dim, dim))
         self.residual = None if start is None else nnx.Param(start)
+        self.linear = nnx.Linear(dim, dim, rngs=rngs) if transport == "linear" else None
         self.permutation = (
             Constant(jax.random.permutation(rngs.params(), jnp.eye(dim))) if transport == "permutation" else None
         )
@@ -113,9 +112,11 @@ class AdaptiveTransport(nnx.Module):
             present: items that have the modality; the plan is solved over them.
 
         Returns:
-            Aligned vectors. Except for ``"released"``, the columns of ``source`` are standardised first, so that the
-            plan and the residual act on one scale.
+            Aligned vectors. Except for ``"released"`` and ``"linear"``, the columns of ``source`` are standardised
+            first, so that the plan and the residual act on one scale.
         """
+        if self.linear is not None:
+            return Aligned(self.linear(source), jnp.zeros(()), jnp.zeros(()))
         zero = jnp.zeros(())
         base: Float[Array, "dim dim"] | None = None
         cost, error = zero, zero

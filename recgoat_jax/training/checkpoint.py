@@ -48,6 +48,8 @@ class Checkpoints:
         step = int(state.step)
         if self._last.latest_step() == step:
             return
+        # The state names its best step: that save must be whole before this one can be.
+        self._best.wait_until_finished()
         self._last.save(
             step,
             args=ocp.args.Composite(
@@ -88,14 +90,17 @@ class Checkpoints:
 
     def save_best(self, step: int, params: nnx.State) -> None:
         """Saves the best parameters so far; the one before is removed once this one is complete."""
-        if (latest := self._best.latest_step()) is not None and latest >= step:
-            # A resumed run repeats steps it had done: what lies there then is the same save, or a later one
-            # that the repetition will reach again.
+        latest = self._best.latest_step()
+        if latest == step:
+            # A resumed run repeats steps that it had done, bit for bit: the save is there already.
+            return
+        if latest is not None and latest > step:
+            # A later save, which the repetition will reach again; orbax takes no step below its latest.
             self._best.delete(latest)
         self._best.save(step, args=ocp.args.StandardSave(params))
 
-    def restore_best(self, step: int, example: nnx.State) -> nnx.State:
-        """The best parameters, saved at ``step``."""
+    def restore_best(self, step: int, example: nnx.State) -> Any:
+        """The best parameters, saved at ``step``; an ``nnx.State`` like the example."""
         return self._best.restore(step, args=ocp.args.StandardRestore(_abstract(example)))
 
     def wait(self) -> None:

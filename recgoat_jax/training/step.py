@@ -91,7 +91,7 @@ class Program:
 
             (total, output), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
             updates, opt_state = self._optimizer.update(gradients, state.opt_state, state.params)
-            params = optax.apply_updates(state.params, updates)
+            params: Any = optax.apply_updates(state.params, updates)
             record = StepRecord(total, dict(output.terms), optax.tree.norm(gradients))
             return TrainState(params, opt_state, state.step + 1, state.root), record
 

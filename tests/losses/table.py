@@ -67,7 +67,9 @@ def named_losses(axis_name: str | None = None) -> dict[str, Loss]:
         "norm": lambda q, k, t, o: losses.embedding_norm_regularization(q, k, **rows(o)),
         "transport": transport("correlation", None),
         "transport l1": transport("l1", 0.1),
-        "wasserstein": lambda q, k, t, o: losses.wasserstein_distance(q, k, num_iterations=20, **points(o)),
+        "wasserstein": lambda q, k, t, o: losses.wasserstein_distance(
+            q, k, epsilon=1.0, num_iterations=20, **points(o)
+        ),
         "sliced wasserstein": lambda q, k, t, o: losses.sliced_wasserstein_distance(
             q, k, key=jax.random.key(0), num_projections=7, **points(o)
         ),

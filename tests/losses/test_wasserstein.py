@@ -62,3 +62,13 @@ def test_sliced_is_the_mean_of_exact_distances_on_lines(rows: int) -> None:
 def test_sliced_distance_of_a_set_to_itself_is_zero_in_any_order() -> None:
     value = sliced_wasserstein_distance(jnp.asarray(X), jnp.asarray(X[::-1]), key=jax.random.key(0), num_projections=9)
     assert float(value) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_gradient_of_the_sliced_distance_moves_one_set_to_the_other() -> None:
+    key = jax.random.key(3)
+    apart = jnp.asarray(Y[:31]) + jnp.array([1e4, 0, 0, 0, 0])
+    gradient = jax.grad(sliced_wasserstein_distance)(jnp.asarray(X), apart, key=key, num_projections=9)
+    directions = np.asarray(jax.random.normal(key, (9, 5)))
+    directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    towards = np.sign(directions[:, :1])  # along each direction the other set lies on one side
+    np.testing.assert_allclose(gradient, np.tile(-(towards * directions).mean(0) / 48, (48, 1)), atol=1e-5)

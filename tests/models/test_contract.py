@@ -44,7 +44,7 @@ def model(request: pytest.FixtureRequest, world: Dataset) -> Retriever:
 
 @pytest.fixture(scope="module")
 def program(model: Retriever) -> Program:
-    return Program(model, make_optimizer(OptimizerConfig(learning_rate=0.05), steps_per_epoch=4))
+    return Program(model, make_optimizer(OptimizerConfig(learning_rate=0.01), steps_per_epoch=4))
 
 
 @pytest.fixture(scope="module")

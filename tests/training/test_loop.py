@@ -172,7 +172,7 @@ def test_killed_at_any_moment_a_run_gives_the_same_result(
         *("--model.regularization-weight", "0.001", "--model.initialization", "normal"),
         *("--optimizer.learning-rate", "0.02", "--loop.batch-size", "16", "--loop.max-epochs", "12"),
         *("--loop.patience", "12", "--loop.selection-metric", "recall@5", "--loop.cutoffs", "1", "5"),
-        *("--loop.checkpoint-seconds", "0", "--no-loop.tensorboard", "--loop.steps-per-call", "3"),
+        *("--loop.checkpoint-seconds", "0", "--loop.no-tensorboard", "--loop.steps-per-call", "3"),
     ]
     process = subprocess.Popen(command)
     log = tmp_path / "run" / "metrics.jsonl"
