@@ -1,7 +1,7 @@
 """The three runs of the demonstration: MovieLens-100K on a small budget.
 
-They differ from ``lightgcn_ml_100k`` and ``recgoat_ml_100k`` in what makes them quick: a higher learning rate and
-less patience. Command: make demo.
+They are ``lightgcn_ml_100k`` and ``recgoat_ml_100k`` with fewer epochs, less patience and fewer validations.
+Command: make demo
 """
 
 from dataclasses import replace
@@ -11,7 +11,7 @@ from experiments.recgoat_ml_100k import CONFIG as RECGOAT_ML_100K
 from recgoat_jax.models import MostPopularConfig
 from recgoat_jax.training import LoopConfig
 
-LOOP = LoopConfig(max_epochs=60, patience=5, evaluate_every=2)
+LOOP = LoopConfig(batch_size=4096, max_epochs=60, patience=5, evaluate_every=2)
 
 LIGHTGCN = replace(LIGHTGCN_ML_100K, name="lightgcn", loop=LOOP)
 RECGOAT = replace(RECGOAT_ML_100K, name="recgoat", loop=LOOP)

@@ -19,9 +19,6 @@ from recgoat_jax.losses.reduction import (
 Direction = Literal["forward", "both"]
 """``"forward"``: queries choose among keys. ``"both"``: the mean of that and of keys choosing among queries."""
 
-# Stands for minus infinity. It is finite because a row without negatives would otherwise meet 0/0 in its gradient.
-_EXCLUDED = -1e30
-
 # Rows shorter than this count as zero: below it the derivative of 1/|x| leaves the range of float32.
 _SHORTEST_ROW = 1e-12
 
@@ -148,7 +145,7 @@ def _cross_entropy(
     axis: int,
 ) -> Float[Array, " batch"]:
     """Loss of each query, whose negatives lie along ``axis``."""
-    of_negatives = jax.nn.logsumexp(jnp.where(negatives, scores, _EXCLUDED), axis=axis)
+    of_negatives = jax.nn.logsumexp(jnp.where(negatives, scores, -jnp.inf), axis=axis)
     return jax.nn.softplus(of_negatives - positive_scores)
 
 

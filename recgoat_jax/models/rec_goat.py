@@ -52,11 +52,11 @@ class RecGoatConfig:
     """Width d of every representation."""
     num_layers: int = 3
     """LightGCN layers L on the user-item graph."""
-    initialization: Initialization = "xavier_uniform"
+    initialization: Initialization = "normal"
     """How the ID tables start."""
     regularization: Regularization = "l2"
     """Penalty on the ego rows of the batch."""
-    regularization_weight: float = 2e-3
+    regularization_weight: float = 1e-3
     """Weight of the penalty."""
     rating: RatingMode = "none"
     """How ratings scale the edges of the user-item graph. The paper's formula is not public."""
@@ -70,9 +70,9 @@ class RecGoatConfig:
     """Neighbours k in the item graphs and the user graph."""
     item_graphs: ItemGraphSource = "given"
     """Ready-made neighbour lists where the data set has them, or always the nearest neighbours of the features."""
-    id_graph_weight: float = 1.0
+    id_graph_weight: float = 0.5
     """Weight of one hop of the mixed item graph on the ID vectors; 0 leaves it out. Not in the paper."""
-    co_purchase_share: float = 0.3
+    co_purchase_share: float = 0.0
     """Share of the training co-occurrence graph in the mixed item graph, below 1. Not in the paper."""
     modality_shares: tuple[tuple[str, float], ...] = ()
     """Relative weight of a modality, by name, in the mixed item graph and at the start of the fusion; others: 1."""
@@ -102,7 +102,7 @@ class RecGoatConfig:
     """Weighted sum of aligned views; the naive fusions of unaligned views; or the ID view alone."""
     fusion_weights: FusionWeights = "learned"
     """Whether the weights of the weighted fusion are trained."""
-    id_share: float = 0.8
+    id_share: float = 0.9
     """Weight of the ID view at the start."""
     scale: Literal["match", "none"] = "match"
     """Whether aligned views are rescaled to the root mean square of the ID view."""
@@ -110,7 +110,7 @@ class RecGoatConfig:
     """The fused vector as it is, or layer norm, dropout and unit length as in the published program."""
     contrast: Literal["cmcl", "released"] = "cmcl"
     """InfoNCE minimised over pairs of views, or the published program's 1 - InfoNCE, which pushes views apart."""
-    contrast_weight: float = 0.01
+    contrast_weight: float = 0.002
     """Weight of the cross-modal contrastive term; 0 leaves it out."""
     id_graph_contrast_weight: float = 0.01
     """Weight of the contrast between an item's collaborative and item-graph vector. Not in the paper."""
@@ -120,7 +120,7 @@ class RecGoatConfig:
     """Temperature tau of every contrastive term."""
     contrast_examples: int | None = 512
     """Examples of a batch that enter the item contrasts, whose cost grows with their square; None: all."""
-    wasserstein_weight: float = 0.01
+    wasserstein_weight: float = 1e-3
     """Weight of the explicit transport cost, summed over modalities. The paper's weight is not public."""
 
     def __post_init__(self) -> None:

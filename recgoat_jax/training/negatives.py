@@ -71,7 +71,7 @@ def sample_negatives(key: Key[Array, ""], users: Int[Array, " batch"], table: Ne
     free = len(table.candidates) - owned
     rank = jax.random.randint(key, users.shape, 0, jnp.maximum(free, 1), jnp.int32)
 
-    def bisect(_: int, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+    def bisect(_: object, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bounds
         middle = (low + high) // 2
         position = jnp.minimum(start + middle, len(table.ranks) - 1)

@@ -211,13 +211,13 @@ def test_memory_does_not_grow_with_rows_times_axes() -> None:
     assert temporaries < 4 * rows * dim, "as large as a copy of one input"
 
 
-def released_by_loop(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+def released_by_loop(source: np.ndarray, target: np.ndarray, iterations: int) -> np.ndarray:
     """The published iteration in float64, cost by broadcasting."""
     cost = broadcast_cost("squared", source.astype(np.float64), target.astype(np.float64), np.ones(len(source), bool))
     kernel = np.exp(-cost / 0.01)
     share = 1 / len(cost)
     u, v = np.full(len(cost), share), np.full(len(cost), share)
-    for _ in range(100):
+    for _ in range(iterations):
         u = share / (kernel @ v + 1e-8)
         v = share / (kernel.T @ u + 1e-8)
     return u[:, None] * kernel * v
@@ -234,13 +234,21 @@ def test_released_plan_is_exactly_zero_on_vectors_of_deviation_a_tenth() -> None
 def test_released_plan_equals_the_published_iteration(deviation: float, mass: float) -> None:
     source, target = (np.float32(deviation) * normal(seed, ROWS, 8).astype(np.float32) for seed in (10, 11))
     plan = np.asarray(released_transport(jnp.asarray(source), jnp.asarray(target)))
-    expected = released_by_loop(source, target)
+    expected = released_by_loop(source, target, 100)
     np.testing.assert_allclose(plan, expected, rtol=2e-3, atol=1e-7)
     assert plan.sum() == pytest.approx(expected.sum(), rel=1e-3)
     if mass == 1.0:
         assert plan.sum() == pytest.approx(1.0, abs=1e-4)  # mass 1, not d
     else:
         assert plan.sum() < 0.9  # partly dead, as published
+
+
+def test_released_plan_ends_on_the_columns() -> None:
+    source, target = (np.float32(0.03) * normal(seed, ROWS, 8).astype(np.float32) for seed in (10, 11))
+    plan = np.asarray(released_transport(jnp.asarray(source), jnp.asarray(target), num_iterations=1))
+    np.testing.assert_allclose(plan, released_by_loop(source, target, 1), rtol=2e-3, atol=1e-7)
+    assert np.abs(plan.sum(axis=0) - 1 / 8).max() < 1e-4
+    assert np.abs(plan.sum(axis=1) - 1 / 8).max() > 1e-3
 
 
 def test_released_plan_carries_no_gradient() -> None:

@@ -12,7 +12,14 @@ from recgoat_jax.models import Batch, RecGoat, RecGoatConfig, ablation, control,
 from tests.worlds import blocks
 
 SMALL = RecGoatConfig(
-    dim=8, num_layers=2, heads=2, neighbors=3, initialization="normal", contrast_weight=0.1, wasserstein_weight=0.1
+    dim=8,
+    num_layers=2,
+    heads=2,
+    neighbors=3,
+    co_purchase_share=0.3,
+    id_share=0.8,
+    contrast_weight=0.1,
+    wasserstein_weight=0.1,
 )
 
 

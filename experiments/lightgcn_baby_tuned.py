@@ -1,0 +1,18 @@
+"""LightGCN on Amazon Baby at RecGOAT's width, with the L2 penalty that suits it: the baseline at equal width.
+
+Command:  recgoat train experiments/lightgcn_baby_tuned.py
+Cost:     <<FILL>> minutes on 2 CPU cores
+Expected: test recall@10 <<FILL>>, ndcg@10 <<FILL>> (3 seeds); no published row
+"""
+
+from recgoat_jax.encoders.recipes import AmazonBaby
+from recgoat_jax.models import LightGcnConfig
+from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig
+
+CONFIG = Experiment(
+    name="lightgcn_baby_tuned",
+    data=AmazonBaby(),
+    model=LightGcnConfig(dim=128, regularization="l2", regularization_weight=1e-3),
+    optimizer=OptimizerConfig(learning_rate=3e-3),
+    loop=LoopConfig(batch_size=4096),
+)

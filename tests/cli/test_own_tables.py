@@ -1,0 +1,115 @@
+"""Two hand-written tables through every command, as a user with an installed package would do it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recgoat_jax.cli.main import main
+
+TRAINING = (
+    *("--model.dim", "8", "--model.num-layers", "1", "--model.neighbors", "3", "--loop.batch-size", "32"),
+    *("--loop.max-epochs", "2", "--loop.no-tensorboard", "--quiet"),
+)
+
+
+def write_tables(folder: Path) -> None:
+    """Twelve users of two tastes, ids with a leading zero, a space and an accent."""
+    drinks = ["007", "green tea", "café", "cocoa", "mate"]
+    meals = ["soup", "rice", "bread", "stew", "pie"]
+    rows = ["user,item,rating,timestamp"]
+    for user in range(12):
+        own = drinks if user % 2 else meals
+        rows += [
+            f"0{user},{item},{1 + (user + place) % 5},{1_600_000_000 + 60 * place}" for place, item in enumerate(own)
+        ]
+    (folder / "interactions.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    titles = [f"{item},{item.title()} {'drink' if item in drinks else 'meal'}" for item in drinks + meals]
+    (folder / "items.csv").write_text("\n".join(["item,title", *titles]) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_tables(tmp_path)
+    return tmp_path
+
+
+PREPARE = ("prepare", "table", "--interactions", "interactions.csv", "--items", "items.csv", "--out", "mine")
+
+
+def test_tables_become_recommendations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*PREPARE, "--json"]) == 0
+    manifest = json.loads(capsys.readouterr().out)
+    assert manifest["counts"]["users"] == 12
+    assert main(PREPARE) == 0
+    assert "already in mine" in capsys.readouterr().out
+    assert main(["train", "recgoat", "--data", "mine", "--workdir", "run", "--json", *TRAINING]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["dataset"] == manifest["hash"]
+    assert main(["evaluate", "run", "--json"]) == 0
+    json.loads(capsys.readouterr().out)
+    assert main(["recommend", "run", "--users", "01", "010", "--k", "3", "--no-exclude-seen", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert "01" in json.dumps(listed)
+    assert any(title in json.dumps(listed) for title in ("Drink", "drink", "meal"))
+    assert main(["train", "most-popular", "--data", "mine", "--workdir", "popular", "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["compare", "popular", "run"]) == 0
+    assert "recgoat" in capsys.readouterr().out
+
+
+def test_wrong_calls_end_with_2_and_say_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cases = {
+        ("fly",): "unknown command 'fly'",
+        ("prepare", "cloud"): "unknown source 'cloud'",
+        ("train", "nothing.py"): "neither a file nor a model",
+        ("train", "bpr"): "expected --data DIR",
+    }
+    for call, message in cases.items():
+        assert main(list(call)) == 2, call
+        assert message in capsys.readouterr().err, call
+
+
+def test_settings_that_contradict_themselves_end_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "recgoat", "--data", "mine", "--model.dim", "9"])
+    assert "not a multiple of heads 2" in capsys.readouterr().err
+
+
+def test_bad_data_ends_with_3_and_leaves_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = folder / "interactions.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("soup,2", "soup,NaN", 1), encoding="utf-8")
+    assert main(PREPARE) == 3
+    message = capsys.readouterr().err
+    assert "interactions.csv, line " in message
+    assert "column 'rating'" in message
+    assert not (folder / "mine").exists()
+    assert main(["train", "bpr", "--data", "nowhere"]) == 3
+    assert main(["train", str(Path(__file__).parents[2] / "experiments/bpr_baby.py"), "--data", "nowhere"]) == 3
+    assert "--data" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_built_wheel_works_outside_of_the_repository(folder: Path) -> None:
+    """The wheel alone on the path, the repository not: prepare, train, evaluate, recommend."""
+    root = Path(__file__).parents[2]
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder / "dist"), str(root)]
+    subprocess.run(build, check=True)
+    (wheel,) = (folder / "dist").glob("recgoat_jax-*-py3-none-any.whl")
+    target = folder / "site"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), str(wheel)], check=True
+    )
+    check = "import recgoat_jax, sys; sys.exit(not recgoat_jax.__file__.startswith(sys.argv[1]))"
+    environment = {"PYTHONPATH": str(target), "PATH": "", "HOME": str(folder), "JAX_PLATFORMS": "cpu"}
+    for command in (
+        ["-c", check, str(target)],
+        ["-m", "recgoat_jax.cli.main", *PREPARE],
+        ["-m", "recgoat_jax.cli.main", "train", "recgoat", "--data", "mine", "--workdir", "run", *TRAINING],
+        ["-m", "recgoat_jax.cli.main", "evaluate", "run"],
+        ["-m", "recgoat_jax.cli.main", "recommend", "run", "--users", "01", "--k", "2"],
+    ):
+        subprocess.run([sys.executable, *command], check=True, cwd=folder, env=environment)
