@@ -17,7 +17,8 @@ from recgoat_jax.nn.variables import Constant
 
 Transport = Literal["plan", "none", "permutation", "linear", "released"]
 """``"plan"``: the doubly stochastic Sinkhorn plan. ``"none"``: zero, so that the residual alone maps.
-``"permutation"``: a fixed random permutation. ``"linear"``: one free linear layer on the values as they are, no plan, no residual.
+``"permutation"``: a fixed random permutation. ``"linear"``: one free linear layer on the values as they are, no plan,
+no residual.
 ``"released"``: the published program's unstabilised plan, whose rows sum to 1/d."""
 
 Residual = Literal["zero", "xavier", "none"]
