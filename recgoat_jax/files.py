@@ -1,8 +1,17 @@
-"""Writing files so that a reader never finds half of one."""
+"""The files of a run directory, and writing files so that a reader never finds half of one."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
+
+CONFIG_FILE = "config.json"
+ENVIRONMENT_FILE = "environment.json"
+METRICS_FILE = "metrics.jsonl"
+RESULT_FILE = "result.json"
+PER_USER_FILE = "per_user.parquet"
+VECTORS_FILE = "vectors.npz"
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -28,4 +37,33 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise
 
 
-__all__ = ["write_atomically"]
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The records of a file of JSON lines.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The records, in order; a last line cut short by a kill is left out, a missing file is empty.
+    """
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return records
+
+
+__all__ = [
+    "CONFIG_FILE",
+    "ENVIRONMENT_FILE",
+    "METRICS_FILE",
+    "PER_USER_FILE",
+    "RESULT_FILE",
+    "VECTORS_FILE",
+    "read_json_lines",
+    "write_atomically",
+]

@@ -15,9 +15,7 @@ from recgoat_jax.data.feature_files import load_npz
 from recgoat_jax.data.storage import read_dataset
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation import EvalResult, top_k
-
-CONFIG_FILE, RESULT_FILE, METRICS_FILE = "config.json", "result.json", "metrics.jsonl"
-PER_USER_FILE, VECTORS_FILE = "per_user.parquet", "vectors.npz"
+from recgoat_jax.files import CONFIG_FILE, METRICS_FILE, PER_USER_FILE, RESULT_FILE, VECTORS_FILE, read_json_lines
 
 TITLE_COLUMN = "title"
 """Column of the item table that names an item."""
@@ -140,14 +138,7 @@ class Run:
     @cached_property
     def log(self) -> list[dict[str, Any]]:
         """Records of ``metrics.jsonl``, in order; a last line that a kill cut short is left out."""
-        path = self.directory / METRICS_FILE
-        records = []
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
-        return records
+        return read_json_lines(self.directory / METRICS_FILE)
 
     def recommend(
         self, users: Sequence[str], *, k: int = 10, exclude_seen: bool = True, exclude: Sequence[str] = ()

@@ -21,7 +21,14 @@ from recgoat_jax.data import Dataset
 from recgoat_jax.encoders.recipes import load_data
 from recgoat_jax.errors import RunStoppedError, UsageError
 from recgoat_jax.evaluation import EvalResult, Evaluator
-from recgoat_jax.files import write_atomically
+from recgoat_jax.files import (
+    CONFIG_FILE,
+    ENVIRONMENT_FILE,
+    PER_USER_FILE,
+    RESULT_FILE,
+    VECTORS_FILE,
+    write_atomically,
+)
 from recgoat_jax.models.build import build_model
 from recgoat_jax.models.protocols import Vectors
 from recgoat_jax.training.batches import TrainingPairs, epoch_order
@@ -35,9 +42,6 @@ from recgoat_jax.training.optimizer import make_optimizer
 from recgoat_jax.training.progress import ProgressLine, duration
 from recgoat_jax.training.step import Program, StepRecord, TrainState
 from recgoat_jax.training.writers import MetricsWriter
-
-CONFIG_FILE, RESULT_FILE, ENVIRONMENT_FILE = "config.json", "result.json", "environment.json"
-PER_USER_FILE, VECTORS_FILE = "per_user.parquet", "vectors.npz"
 
 
 @dataclass(frozen=True)
@@ -367,4 +371,4 @@ def run_seeds(experiment: Experiment, *, seeds: tuple[int, ...], workdir: Path) 
     return [train(replace(experiment, seed=seed), workdir=workdir / f"seed{seed}") for seed in seeds]
 
 
-__all__ = ["CONFIG_FILE", "RESULT_FILE", "RunResult", "read_result", "run_seeds", "train"]
+__all__ = ["RunResult", "read_result", "run_seeds", "train"]

@@ -6,9 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from recgoat_jax.files import write_atomically
-
-METRICS_FILE = "metrics.jsonl"
+from recgoat_jax.files import METRICS_FILE, read_json_lines, write_atomically
 
 
 class MetricsWriter:
@@ -22,7 +20,7 @@ class MetricsWriter:
 
     def __init__(self, directory: Path, *, after_step: int, tensorboard: bool) -> None:
         path = directory / METRICS_FILE
-        kept = [line for line in read_lines(path) if line["step"] <= after_step]
+        kept = [line for line in read_json_lines(path) if line["step"] <= after_step]
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a", encoding="utf-8")
         self._board = None
@@ -58,17 +56,4 @@ class MetricsWriter:
                 self._board.add_scalar(f"{kind}/{name}", value, step)
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The records of a ``metrics.jsonl``; a last line cut short by a kill is left out, a missing file is empty."""
-    if not path.exists():
-        return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return records
-
-
-__all__ = ["METRICS_FILE", "MetricsWriter", "read_lines"]
+__all__ = ["MetricsWriter"]

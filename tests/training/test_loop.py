@@ -14,10 +14,10 @@ import pytest
 from recgoat_jax.data.storage import write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import RunStoppedError, UsageError
+from recgoat_jax.files import read_json_lines
 from recgoat_jax.models import BprMfConfig, LightGcnConfig, MostPopularConfig
 from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, RunResult, train
 from recgoat_jax.training.lock import run_lock
-from recgoat_jax.training.writers import read_lines
 from tests.worlds import blocks
 
 
@@ -55,7 +55,7 @@ def unbroken(experiment: Experiment, tmp_path_factory: pytest.TempPathFactory) -
 
 def metrics(directory: Path) -> list[dict[str, float]]:
     timed = ("examples_per_second", "seconds")
-    return [{k: v for k, v in line.items() if k not in timed} for line in read_lines(directory / "metrics.jsonl")]
+    return [{k: v for k, v in line.items() if k not in timed} for line in read_json_lines(directory / "metrics.jsonl")]
 
 
 def test_a_run_leaves_what_it_promises(unbroken: RunResult, experiment: Experiment) -> None:
@@ -63,7 +63,7 @@ def test_a_run_leaves_what_it_promises(unbroken: RunResult, experiment: Experime
     result = json.loads((directory / "result.json").read_text())
     assert set(result) >= {"protocol", "dataset", "valid", "test", "best_epoch", "seconds", "seed", "commit"}
     assert result["test"].keys() >= {"recall@5", "ndcg@5", "recall@1"}
-    lines = read_lines(directory / "metrics.jsonl")
+    lines = read_json_lines(directory / "metrics.jsonl")
     best = max((line for line in lines if line["kind"] == "valid"), key=lambda line: line["recall@5"])
     assert unbroken.best_epoch == best["epoch"]
     assert unbroken.valid["recall@5"] == best["recall@5"]
