@@ -21,6 +21,8 @@ from recgoat_jax.training import RunResult, train
 PUBLISHED = {"bpr_baby": (0.0357, 0.0192), "lightgcn_baby": (0.0479, 0.0257), "recgoat_baby": (0.0671, 0.0369)}
 """Recall@10 and NDCG@10 of the RecGOAT paper's table 1 (its RecGOAT row was chosen on test)."""
 
+CONFIGS = {config.name: config for config in (BPR, LIGHTGCN, LIGHTGCN_TUNED, RECGOAT)}
+
 RESULTS = Path(__file__).parent / "results"
 METRICS = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
 
@@ -40,11 +42,12 @@ def main() -> None:
     """Runs what is missing, then writes both files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--rows", nargs="+", choices=list(CONFIGS), default=list(CONFIGS), help="runs to include")
     parser.add_argument("--data", type=Path, default=None, help="root of the shared research data")
     parser.add_argument("--out", type=Path, default=Path("runs/baby"), help="folder of the run directories")
     arguments = parser.parse_args()
     runs: dict[str, list[RunResult]] = {}
-    for config in (BPR, LIGHTGCN, LIGHTGCN_TUNED, RECGOAT):
+    for config in (CONFIGS[name] for name in arguments.rows):
         experiment = (
             replace(config, data=with_root(config.data, arguments.data)) if arguments.data is not None else config
         )

@@ -1,8 +1,8 @@
 """LightGCN on MovieLens-100K (5-core, per_user_811), tuned like RecGOAT.
 
 Command:  recgoat train experiments/lightgcn_ml_100k.py
-Cost:     <<FILL>> minutes on 2 CPU cores
-Expected: test recall@10 <<FILL>>, ndcg@10 <<FILL>> (3 seeds); no published row
+Cost:     about 1 minute on 2 CPU cores
+Expected: not measured over seeds yet; with the budget of make demo, one seed: test recall@10 .2129, ndcg@10 .2351
 """
 
 from recgoat_jax.encoders.recipes import ExampleData

@@ -1,8 +1,8 @@
 """RecGOAT on MovieLens-100K (5-core, per_user_811): text and knowledge modalities, user profiles.
 
 Command:  recgoat train experiments/recgoat_ml_100k.py
-Cost:     <<FILL>> minutes on 2 CPU cores
-Expected: test recall@10 <<FILL>>, ndcg@10 <<FILL>> (3 seeds); no published row
+Cost:     about 3 minutes on 2 CPU cores
+Expected: not measured over seeds yet; with the budget of make demo, one seed: test recall@10 .2231, ndcg@10 .2440
 """
 
 from recgoat_jax.encoders.recipes import ExampleData
