@@ -17,7 +17,7 @@ from recgoat_jax.models.bpr_mf import BprMfConfig
 from recgoat_jax.models.build import ModelConfig
 from recgoat_jax.models.light_gcn import LightGcnConfig
 from recgoat_jax.models.most_popular import MostPopularConfig
-from recgoat_jax.models.rec_goat import RecGoatConfig
+from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.training.experiment import Experiment
 from recgoat_jax.training.loop import RunResult, train
 

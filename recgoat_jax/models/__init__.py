@@ -5,7 +5,8 @@ from recgoat_jax.models.build import ModelConfig, build_model
 from recgoat_jax.models.light_gcn import LightGcn, LightGcnConfig
 from recgoat_jax.models.most_popular import MostPopular, MostPopularConfig
 from recgoat_jax.models.protocols import Batch, LossOutput, Retriever, Vectors
-from recgoat_jax.models.rec_goat import RecGoat, RecGoatConfig
+from recgoat_jax.models.rec_goat import RecGoat
+from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.models.rec_goat_variants import Ablation, Control, ablation, control, released
 
 __all__ = [

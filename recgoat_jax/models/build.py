@@ -7,7 +7,8 @@ from recgoat_jax.models.bpr_mf import BprMf, BprMfConfig
 from recgoat_jax.models.light_gcn import LightGcn, LightGcnConfig
 from recgoat_jax.models.most_popular import MostPopular, MostPopularConfig
 from recgoat_jax.models.protocols import Retriever
-from recgoat_jax.models.rec_goat import RecGoat, RecGoatConfig
+from recgoat_jax.models.rec_goat import RecGoat
+from recgoat_jax.models.rec_goat_config import RecGoatConfig
 
 ModelConfig = RecGoatConfig | LightGcnConfig | BprMfConfig | MostPopularConfig
 """Settings of any model; the class of the settings says which."""

@@ -16,8 +16,7 @@ runs are settings (`recgoat_jax.models.rec_goat_variants`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,109 +26,19 @@ from jaxtyping import Array, Float, Key
 from recgoat_jax.data import Dataset
 from recgoat_jax.graphs import lightgcn, propagate
 from recgoat_jax.losses import cmcl_loss, info_nce
-from recgoat_jax.models.objective import Regularization, ranking_terms
+from recgoat_jax.models.objective import ranking_terms
 from recgoat_jax.models.protocols import Batch, LossOutput, Vectors
+from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.models.rec_goat_inputs import (
     InteractionGraph,
-    ItemGraphSource,
     ModalityBranch,
-    RatingMode,
-    UserBranch,
     mixed_item_graph,
     modality_inputs,
     user_inputs,
 )
-from recgoat_jax.nn.alignment import AdaptiveTransport, Aligned, Residual, Transport, match_scale
-from recgoat_jax.nn.fusion import DenseFusion, FusionWeights, WeightedFusion
-from recgoat_jax.nn.variables import Constant, Initialization, initial_table
-
-
-@dataclass(frozen=True)
-class RecGoatConfig:
-    """Settings of RecGOAT. Where no source states the paper's choice, the docstring of the field says so."""
-
-    dim: int = 64
-    """Width d of every representation."""
-    num_layers: int = 3
-    """LightGCN layers L on the user-item graph."""
-    initialization: Initialization = "normal"
-    """How the ID tables start."""
-    regularization: Regularization = "l2"
-    """Penalty on the ego rows of the batch."""
-    regularization_weight: float = 1e-3
-    """Weight of the penalty."""
-    rating: RatingMode = "none"
-    """How ratings scale the edges of the user-item graph. The paper's formula is not public."""
-    modalities: tuple[str, ...] | None = None
-    """Modalities to use, by name; None: all that the data set has."""
-    features: Literal["given", "random"] = "given"
-    """The features of the data set, or noise of equal width (a control)."""
-    feature_scale: Literal["unit", "none"] = "unit"
-    """Whether each feature table is rescaled to a root mean square of 1."""
-    neighbors: int = 10
-    """Neighbours k in the item graphs and the user graph."""
-    item_graphs: ItemGraphSource = "given"
-    """Ready-made neighbour lists where the data set has them, or always the nearest neighbours of the features."""
-    id_graph_weight: float = 0.5
-    """Weight of one hop of the mixed item graph on the ID vectors; 0 leaves it out. Not in the paper."""
-    co_purchase_share: float = 0.0
-    """Share of the training co-occurrence graph in the mixed item graph, below 1. Not in the paper."""
-    modality_shares: tuple[tuple[str, float], ...] = ()
-    """Relative weight of a modality, by name, in the mixed item graph and at the start of the fusion; others: 1."""
-    branch_layers: int = 1
-    """Graph attention layers of a modality branch."""
-    heads: int = 2
-    """Attention heads; they divide the width."""
-    feature_dropout: float = 0.1
-    """Dropout on what enters a graph attention layer."""
-    attention_dropout: float = 0.0
-    """Dropout on attention coefficients."""
-    output_dropout: float = 0.1
-    """Dropout on what leaves a graph attention layer."""
-    user_branch: UserBranch = "graph"
-    """Profile features of users, where the data set has them: unused, projected, or refined over a user graph."""
-    user_mix: float = 0.2
-    """Share eta of the user branch in the user vector. How the paper joins them is not public."""
-    transport: Transport = "plan"
-    """Base map of a modality onto the ID axes."""
-    residual: Residual = "zero"
-    """Start of the learnable residual D."""
-    epsilon: float | None = None
-    """Entropic regularisation of the plan; None: 2 / sqrt(items), twice the noise floor of a correlation."""
-    sinkhorn_iterations: int = 100
-    """Sinkhorn iterations a step."""
-    fusion: Literal["weighted", "concat", "sum", "id"] = "weighted"
-    """Weighted sum of aligned views; the naive fusions of unaligned views; or the ID view alone."""
-    fusion_weights: FusionWeights = "learned"
-    """Whether the weights of the weighted fusion are trained."""
-    id_share: float = 0.9
-    """Weight of the ID view at the start."""
-    scale: Literal["match", "none"] = "match"
-    """Whether aligned views are rescaled to the root mean square of the ID view."""
-    output: Literal["plain", "normalized"] = "plain"
-    """The fused vector as it is, or layer norm, dropout and unit length as in the published program."""
-    contrast: Literal["cmcl", "released"] = "cmcl"
-    """InfoNCE minimised over pairs of views, or the published program's 1 - InfoNCE, which pushes views apart."""
-    contrast_weight: float = 0.002
-    """Weight of the cross-modal contrastive term; 0 leaves it out."""
-    id_graph_contrast_weight: float = 0.01
-    """Weight of the contrast between an item's collaborative and item-graph vector. Not in the paper."""
-    user_item_contrast_weight: float = 0.0
-    """Weight of a user-item InfoNCE, which the published program adds to its contrastive term."""
-    temperature: float = 0.2
-    """Temperature tau of every contrastive term."""
-    contrast_examples: int | None = 512
-    """Examples of a batch that enter the item contrasts, whose cost grows with their square; None: all."""
-    wasserstein_weight: float = 1e-3
-    """Weight of the explicit transport cost, summed over modalities. The paper's weight is not public."""
-
-    def __post_init__(self) -> None:
-        if self.dim % self.heads:
-            raise ValueError(f"dim {self.dim} is not a multiple of heads {self.heads}; choose a width that is.")
-        if not 0.0 <= self.co_purchase_share < 1.0:
-            raise ValueError(f"co_purchase_share is {self.co_purchase_share}; expected a share from 0 to below 1.")
-        if not 0.0 < self.id_share <= 1.0:
-            raise ValueError(f"id_share is {self.id_share}; expected a weight above 0 and up to 1.")
+from recgoat_jax.nn.alignment import AdaptiveTransport, Aligned, match_scale
+from recgoat_jax.nn.fusion import DenseFusion, WeightedFusion
+from recgoat_jax.nn.variables import Constant, initial_table
 
 
 class Encoded(NamedTuple):
@@ -404,4 +313,4 @@ def released_contrast(
     return sum(values[1:], start=values[0]) / len(values)
 
 
-__all__ = ["Encoded", "RecGoat", "RecGoatConfig", "released_contrast"]
+__all__ = ["Encoded", "RecGoat", "released_contrast"]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Literal
 
-from recgoat_jax.models.rec_goat import RecGoatConfig
+from recgoat_jax.models.rec_goat_config import RecGoatConfig
 
 Ablation = Literal["id_only", "concat", "sum", "cmcl_only", "oat_only", "full"]
 """The rows of the paper's ablation."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from recgoat_jax.encoders.recipes import DataConfig, ExampleData
 from recgoat_jax.models.build import ModelConfig
-from recgoat_jax.models.rec_goat import RecGoatConfig
+from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.training.optimizer import OptimizerConfig
 
 

@@ -1,6 +1,6 @@
 """What every model must do; adding a model is adding a line to ``CONFIGS``."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import jax
 import jax.numpy as jnp
@@ -127,3 +127,34 @@ def test_without_layers_lightgcn_is_matrix_factorisation(world: Dataset) -> None
 def test_a_width_that_heads_do_not_divide_is_refused() -> None:
     with pytest.raises(ValueError, match="not a multiple of heads"):
         replace(RECGOAT, dim=9)
+
+
+@pytest.mark.parametrize(
+    ("config", "changes"),
+    [
+        (
+            CONFIGS["bpr"],
+            {"dim": 4, "initialization": "xavier_normal", "regularization": "l2", "regularization_weight": 0.5},
+        ),
+        (
+            CONFIGS["lightgcn"],
+            {
+                "dim": 4,
+                "num_layers": 1,
+                "initialization": "xavier_uniform",
+                "regularization": "l2",
+                "regularization_weight": 0.5,
+            },
+        ),
+    ],
+)
+def test_no_field_is_dead(config: ModelConfig, changes: dict[str, object], world: Dataset, batch: Batch) -> None:
+    assert set(changes) == {field.name for field in fields(config)}
+
+    def outcome(config: ModelConfig) -> tuple[object, ...]:
+        model = build_model(config, world, rngs=nnx.Rngs(0))
+        users = model.vectors().users
+        return users.shape, np.asarray(users).tobytes(), float(model.loss(batch, key=jax.random.key(0)).total)
+
+    base = outcome(config)
+    assert [name for name, value in changes.items() if outcome(replace(config, **{name: value})) == base] == []
