@@ -1,0 +1,29 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from recgoat_jax.cli.train import load_experiment
+from recgoat_jax.training.experiment import Experiment, differences, from_json, to_json
+
+FILES = sorted((Path(__file__).parents[2] / "experiments").glob("*_*.py"))
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if "CONFIG = Experiment(" in f.read_text()], ids=lambda f: f.stem)
+def test_every_experiment_survives_its_run_directory(path: Path) -> None:
+    experiment = load_experiment(path)
+    assert experiment.name == path.stem
+    assert from_json(Experiment, json.loads(json.dumps(to_json(experiment)))) == experiment
+
+
+def test_unknown_tags_are_refused() -> None:
+    stored = to_json(Experiment())
+    stored["model"]["type"] = "OtherConfig"
+    with pytest.raises(ValueError, match="'OtherConfig' is none of"):
+        from_json(Experiment, stored)
+
+
+def test_differences_are_named_by_path() -> None:
+    a, b = to_json(Experiment()), to_json(Experiment(seed=3))
+    b["model"]["dim"] = 32
+    assert differences(a, b) == ["model.dim: stored 64, given 32", "seed: stored 0, given 3"]
