@@ -2,7 +2,8 @@
 
 Command:  recgoat train experiments/recgoat_movielens_small.py
 Cost:     about 3 minutes on 2 CPU cores
-Expected: not measured yet
+Expected: one seed with --loop.max-epochs 60 --loop.patience 5: test recall@10 .1504, ndcg@10 .1897 (LightGCN with the
+          same loop .1371 / .1763, p = .004 over users); not measured over seeds yet
 """
 
 from recgoat_jax.encoders.recipes import MovielensSmall
