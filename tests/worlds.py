@@ -59,3 +59,21 @@ def blocks(
         },
         user_features={"profile": FeatureTable(profile.astype(np.float32), np.ones(num_users, bool), "planted")},
     )
+
+
+def toy(pairs: np.ndarray, *, num_users: int, num_items: int, features: dict[str, np.ndarray] | None = None) -> Dataset:
+    """A data set of training pairs ``[pairs, 2]``, for stored numbers; nothing is held out."""
+    train = interactions({(int(user), int(item)) for user, item in pairs})
+    present = np.ones(num_items, bool)
+    return Dataset(
+        users=Vocabulary(map(str, range(num_users)), kind="user"),
+        items=Vocabulary(map(str, range(num_items)), kind="item"),
+        train=train,
+        valid=train,
+        test=train,
+        manifest=Manifest("toy", "parity", "given", 0, {}, {}, hash="toy"),
+        item_features={
+            name: FeatureTable(values.astype(np.float32), present, "parity")
+            for name, values in (features or {}).items()
+        },
+    )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Key
 
@@ -46,9 +45,4 @@ class MostPopular(nnx.Module):
         return {}
 
 
-def popularity_ranking(dataset: Dataset) -> np.ndarray:
-    """Item rows from most to least popular, ties to the lower row."""
-    return np.argsort(-dataset.item_counts, kind="stable")
-
-
-__all__ = ["MostPopular", "MostPopularConfig", "popularity_ranking"]
+__all__ = ["MostPopular", "MostPopularConfig"]

@@ -1,7 +1,7 @@
 """Training: ``train(experiment, workdir=...) -> RunResult``."""
 
 from recgoat_jax.training.experiment import Experiment, LoopConfig
-from recgoat_jax.training.loop import RunResult, read_result, run_seeds, train
+from recgoat_jax.training.loop import RunResult, read_result, train
 from recgoat_jax.training.optimizer import ConstantSchedule, OptimizerConfig, WarmupCosineSchedule
 
 __all__ = [
@@ -12,6 +12,5 @@ __all__ = [
     "RunResult",
     "WarmupCosineSchedule",
     "read_result",
-    "run_seeds",
     "train",
 ]

@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -366,9 +366,4 @@ def read_result(workdir: Path) -> RunResult | None:
     return RunResult(directory=workdir, **json.loads(path.read_text(encoding="utf-8")))
 
 
-def run_seeds(experiment: Experiment, *, seeds: tuple[int, ...], workdir: Path) -> list[RunResult]:
-    """The same experiment for several seeds, a directory a seed below ``workdir``."""
-    return [train(replace(experiment, seed=seed), workdir=workdir / f"seed{seed}") for seed in seeds]
-
-
-__all__ = ["RunResult", "read_result", "run_seeds", "train"]
+__all__ = ["RunResult", "read_result", "train"]

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from recgoat_jax.data import Dataset, Interactions, Manifest, Vocabulary
+from recgoat_jax.data import Dataset
 from recgoat_jax.evaluation.metrics import RankedTargets, per_user_metrics
 from recgoat_jax.models import Batch, BprMfConfig, LightGcnConfig, build_model
 from recgoat_jax.training.optimizer import OptimizerConfig, make_optimizer
+from tests.worlds import toy
 
 Numbers = Mapping[str, np.ndarray]
 
@@ -25,17 +26,7 @@ def stored() -> Numbers:
 
 @pytest.fixture(scope="module")
 def world(stored: Numbers) -> Dataset:
-    pairs = stored["train_pairs"]
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))].astype(np.int32)
-    train = Interactions(pairs[:, 0], pairs[:, 1])
-    return Dataset(
-        users=Vocabulary(map(str, range(5)), kind="user"),
-        items=Vocabulary(map(str, range(7)), kind="item"),
-        train=train,
-        valid=train,
-        test=train,
-        manifest=Manifest("toy", "parity", "given", 0, {}, {}, hash="toy"),
-    )
+    return toy(stored["train_pairs"], num_users=5, num_items=7)
 
 
 @pytest.mark.parametrize("name", ["bpr", "lightgcn"])

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from recgoat_jax.data import Dataset, FeatureTable, Interactions, Manifest, Vocabulary
+from recgoat_jax.data import Dataset
 from recgoat_jax.graphs import knn_graph, neighbor_graph
 from recgoat_jax.losses import feature_transport, released_transport
 from recgoat_jax.models import Batch, RecGoat, released
+from tests.worlds import toy
 
 Numbers = Mapping[str, np.ndarray]
 
@@ -27,21 +28,8 @@ def stored() -> Numbers:
 
 @pytest.fixture(scope="module")
 def world(stored: Numbers) -> Dataset:
-    pairs = stored["train_pairs"]
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))].astype(np.int32)
-    train = Interactions(pairs[:, 0], pairs[:, 1])
-    present = np.ones(16, bool)
-    return Dataset(
-        users=Vocabulary(map(str, range(12)), kind="user"),
-        items=Vocabulary(map(str, range(16)), kind="item"),
-        train=train,
-        valid=train,
-        test=train,
-        manifest=Manifest("toy", "parity", "given", 0, {}, {}, hash="toy"),
-        item_features={
-            name: FeatureTable(stored[name].astype(np.float32), present, "parity") for name in ("text", "image")
-        },
-    )
+    features = {name: stored[name] for name in ("text", "image")}
+    return toy(stored["train_pairs"], num_users=12, num_items=16, features=features)
 
 
 def parameters(stored: Numbers, fusion: str) -> dict[str, Any]:
