@@ -89,7 +89,7 @@ def measure(name: str, *, root: Path | None, epochs: int) -> dict[str, Any]:
         return record
 
     def validation() -> object:
-        return validator(program.vectors(state.params, program.constants)).means["recall@20"]
+        return validator(program.outputs(state.params, program.constants)[0]).means["recall@20"]
 
     started = time.perf_counter()
     jax.block_until_ready(epoch())

@@ -19,7 +19,8 @@ from recgoat_jax.models.light_gcn import LightGcnConfig
 from recgoat_jax.models.most_popular import MostPopularConfig
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.training.experiment import Experiment
-from recgoat_jax.training.loop import RunResult, train
+from recgoat_jax.training.loop import train
+from recgoat_jax.training.result import RunResult
 
 MODELS: dict[str, type[ModelConfig]] = {
     "recgoat": RecGoatConfig,

@@ -1,7 +1,7 @@
 """Paired tests over users, with correction for the number of comparisons."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -210,6 +210,30 @@ def _named_hash(result: EvalResult) -> str:
     return f"{result.dataset_hash[:12]} ({result.dataset_name})"
 
 
+def mean_of_repeats(results: Sequence[EvalResult]) -> EvalResult:
+    """One result out of repeats (seeds) of a system: the values of every user averaged over them.
+
+    A paired test of two such results asks whether the users differ in what they can expect of the two systems, and
+    not whether two training runs do.
+
+    Args:
+        results: results of the repeats, one at least, of the same split and users.
+
+    Returns:
+        The first result with averaged values. Its ranks stay those of the first repeat: ranks have no mean that the
+        metrics would follow.
+
+    Raises:
+        UsageError: no result, or results made under different conditions (`check_comparable`).
+    """
+    if not results:
+        raise UsageError("no result to average; expected one or more.")
+    check_comparable({f"repeat {position + 1}": result for position, result in enumerate(results)})
+    shared = [name for name in results[0].values if all(name in result.values for result in results)]
+    values = {name: np.mean([result.values[name] for result in results], axis=0) for name in shared}
+    return replace(results[0], values=values, beyond={})
+
+
 def compare(
     results: Mapping[str, EvalResult],
     *,
@@ -271,5 +295,6 @@ __all__ = [
     "check_comparable",
     "compare",
     "holm",
+    "mean_of_repeats",
     "paired_test",
 ]

@@ -8,10 +8,8 @@ and gives bit for bit what an unbroken one gives. A finished run is not run agai
 import json
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -20,63 +18,21 @@ from flax import nnx
 from recgoat_jax.data import Dataset
 from recgoat_jax.encoders.recipes import load_data
 from recgoat_jax.errors import RunStoppedError, UsageError
-from recgoat_jax.evaluation import EvalResult, Evaluator
-from recgoat_jax.files import (
-    CONFIG_FILE,
-    ENVIRONMENT_FILE,
-    PER_USER_FILE,
-    RESULT_FILE,
-    VECTORS_FILE,
-    write_atomically,
-)
+from recgoat_jax.evaluation import Evaluator
+from recgoat_jax.files import CONFIG_FILE, ENVIRONMENT_FILE, RESULT_FILE, write_atomically
 from recgoat_jax.models.build import build_model
-from recgoat_jax.models.protocols import Vectors
 from recgoat_jax.training.batches import TrainingPairs, epoch_order
 from recgoat_jax.training.checkpoint import Checkpoints
 from recgoat_jax.training.environment import environment
-from recgoat_jax.training.experiment import Experiment, differences, to_json
+from recgoat_jax.training.experiment import Experiment, to_json
 from recgoat_jax.training.interrupts import Interrupts, catch_interrupts
 from recgoat_jax.training.keys import Tag, tagged_key
 from recgoat_jax.training.lock import run_lock
 from recgoat_jax.training.optimizer import make_optimizer
 from recgoat_jax.training.progress import ProgressLine, duration
+from recgoat_jax.training.result import RunResult, check_same_run, read_result, write_result
 from recgoat_jax.training.step import Program, StepRecord, TrainState
 from recgoat_jax.training.writers import MetricsWriter
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a finished run found.
-
-    Attributes:
-        directory: the run directory.
-        name: name of the experiment.
-        model: class of the model's config, without "Config".
-        protocol: split protocol of the data.
-        dataset: hash of the data.
-        dataset_name: name of the data.
-        valid: validation metrics of the selected epoch, ``{"recall@20": ...}``.
-        test: test metrics of the same parameters.
-        best_epoch: the selected epoch; 0 is the start.
-        epochs: epochs done.
-        seconds: wall-clock seconds of training and validation, over all starts.
-        seed: seed of the run.
-        commit: commit of the working tree, or None.
-    """
-
-    directory: Path
-    name: str
-    model: str
-    protocol: str
-    dataset: str
-    dataset_name: str
-    valid: Mapping[str, float]
-    test: Mapping[str, float]
-    best_epoch: int
-    epochs: int
-    seconds: float
-    seed: int
-    commit: str | None
 
 
 @dataclass
@@ -119,7 +75,7 @@ def train(experiment: Experiment, *, workdir: Path, quiet: bool = False) -> RunR
             "dataset_directory": str(directory.resolve()),
             "dataset_hash": dataset.manifest.hash,
         }
-        _check_same_run(workdir, config)
+        check_same_run(workdir, config)
         if (finished := read_result(workdir)) is not None:
             if line:
                 line.show(f"finished already; the result is in {workdir / RESULT_FILE}", final=True)
@@ -143,7 +99,7 @@ def train(experiment: Experiment, *, workdir: Path, quiet: bool = False) -> RunR
                 params = checkpoints.restore_best(progress.best_step, state.params)
 
         # ---- Result: the validation-selected parameters, tested once.
-        vectors = program.vectors(params, program.constants)
+        vectors, _ = program.outputs(params, program.constants)
         cutoffs = experiment.loop.cutoffs
         valid = fit.validator(vectors)
         test = Evaluator(dataset, "test", cutoffs=cutoffs)(vectors)
@@ -162,7 +118,7 @@ def train(experiment: Experiment, *, workdir: Path, quiet: bool = False) -> RunR
             seed=experiment.seed,
             commit=described.get("commit"),
         )
-        _write_result(result, vectors, test)
+        write_result(result, vectors, test)
         if line:
             shown = ", ".join(
                 f"{name} {result.test[name]:.4f}" for name in ("recall@10", "ndcg@10") if name in test.means
@@ -266,10 +222,9 @@ class _Fit:
     def _validate(self, state: TrainState, writer: MetricsWriter) -> None:
         """Validates, and keeps the parameters if they are the best so far."""
         progress = self.progress
-        result = self.validator(self.program.vectors(state.params, self.program.constants))
-        scalars = dict(result.means)
-        described = self.program.diagnostics(state.params, self.program.constants)
-        scalars |= {name: float(value) for name, value in described.items()}
+        vectors, diagnostics = self.program.outputs(state.params, self.program.constants)
+        result = self.validator(vectors)
+        scalars = dict(result.means) | {name: float(value) for name, value in diagnostics.items()}
         writer.write("valid", epoch=progress.epoch, step=int(state.step), scalars=scalars)
         value = result.means[self.loop.selection_metric]
         if value > progress.best_value:
@@ -328,42 +283,4 @@ def _make_directory(workdir: Path) -> None:
         ) from error
 
 
-def _check_same_run(workdir: Path, config: Mapping[str, Any]) -> None:
-    """Refuses a directory that holds a run of another experiment."""
-    path = workdir / CONFIG_FILE
-    if not path.exists():
-        return
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    # The place of the prepared data may change; its hash may not.
-    ignored = {"data", "dataset_directory"}
-    found = differences(
-        {k: v for k, v in stored.items() if k not in ignored}, {k: v for k, v in config.items() if k not in ignored}
-    )
-    if found:
-        raise UsageError(
-            f"{workdir}: found a run of another experiment ({'; '.join(found[:5])}); expected the same settings. "
-            "Choose another --workdir, or delete this one."
-        )
-
-
-def _write_result(result: RunResult, vectors: Vectors, test: EvalResult) -> None:
-    """Writes the files that a finished run leaves; ``result.json`` comes last and says that it is complete."""
-    directory = result.directory
-    temporary = directory / f".{VECTORS_FILE}"
-    with temporary.open("wb") as file:
-        np.savez(file, users=np.asarray(vectors.users), items=np.asarray(vectors.items))
-    temporary.replace(directory / VECTORS_FILE)
-    test.write_parquet(directory / PER_USER_FILE)
-    content = {name: value for name, value in asdict(result).items() if name != "directory"}
-    write_atomically(directory / RESULT_FILE, json.dumps(content, indent=2) + "\n")
-
-
-def read_result(workdir: Path) -> RunResult | None:
-    """The result of a finished run; None where there is none."""
-    path = workdir / RESULT_FILE
-    if not path.exists():
-        return None
-    return RunResult(directory=workdir, **json.loads(path.read_text(encoding="utf-8")))
-
-
-__all__ = ["RunResult", "read_result", "train"]
+__all__ = ["train"]

@@ -43,7 +43,7 @@ class StepRecord(NamedTuple):
 
 
 class Program:
-    """A model taken apart once, and the three jitted functions made of it.
+    """A model taken apart once, and the two jitted functions made of it.
 
     Args:
         model: a retriever; it is split into its definition, its trained variables and the rest.
@@ -98,14 +98,10 @@ class Program:
         return jax.lax.scan(one_step, state, order)
 
     @partial(jax.jit, static_argnums=0)
-    def vectors(self, params: nnx.State, constants: nnx.State) -> Vectors:
-        """Final vectors of the model, dropout off."""
-        return self._merge(params, constants).vectors()
-
-    @partial(jax.jit, static_argnums=0)
-    def diagnostics(self, params: nnx.State, constants: nnx.State) -> Mapping[str, Float[Array, ""]]:
-        """The model's scalars for the log."""
-        return self._merge(params, constants).diagnostics()
+    def outputs(self, params: nnx.State, constants: nnx.State) -> tuple[Vectors, Mapping[str, Float[Array, ""]]]:
+        """Final vectors of the model, dropout off, and its scalars for the log: one program, one encoding."""
+        model = self._merge(params, constants)
+        return model.vectors(), model.diagnostics()
 
 
 __all__ = ["Program", "StepRecord", "TrainState"]

@@ -8,7 +8,14 @@ from statsmodels.stats.multitest import multipletests
 from recgoat_jax.data import Dataset
 from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation import EvalResult, Evaluator
-from recgoat_jax.evaluation.significance import bootstrap_test, check_comparable, compare, holm, paired_test
+from recgoat_jax.evaluation.significance import (
+    bootstrap_test,
+    check_comparable,
+    compare,
+    holm,
+    mean_of_repeats,
+    paired_test,
+)
 from tests.runs import random_dataset
 
 
@@ -152,3 +159,17 @@ def test_wrong_names_are_refused(results: dict[str, EvalResult]) -> None:
         compare(results, baseline="base", metrics=["recall@7"])
     with pytest.raises(UsageError, match="expected two or more"):
         compare({"base": results["base"]}, baseline="base", metrics=["recall@5"])
+
+
+def test_mean_of_repeats_averages_each_user(results: dict[str, EvalResult]) -> None:
+    first = results["base"]
+    second = replace(first, values={name: 1.0 - values for name, values in first.values.items()})
+    third = replace(first, values={name: values + 0.5 for name, values in first.values.items()})
+    averaged = mean_of_repeats([first, second, third])
+    for name, values in first.values.items():
+        np.testing.assert_allclose(averaged.values[name], (values + 1.5) / 3)
+    assert averaged.means == pytest.approx({name: np.mean(v) for name, v in averaged.values.items()})
+    with pytest.raises(UsageError, match="repeat 2"):
+        mean_of_repeats([first, replace(first, protocol="other")])
+    with pytest.raises(UsageError, match="one or more"):
+        mean_of_repeats([])

@@ -55,10 +55,10 @@ def batch(world: Dataset) -> Batch:
 
 def test_vectors_have_a_row_each_and_do_not_depend_on_chance(program: Program, world: Dataset) -> None:
     state = program.initial_state(jax.random.key(0))
-    first = program.vectors(state.params, program.constants)
+    first, _ = program.outputs(state.params, program.constants)
     assert first.users.shape == (world.num_users, 8)
     assert first.items.shape == (world.num_items, 8)
-    again = program.vectors(state.params, program.constants)
+    again, _ = program.outputs(state.params, program.constants)
     np.testing.assert_array_equal(first.items, again.items)
 
 
@@ -100,7 +100,7 @@ def test_learns_the_blocks(program: Program, world: Dataset) -> None:
         order = epoch_order(jax.random.key(epoch), num_pairs=len(pairs.users), batch_size=16)
         state, record = program.run_steps(state, program.constants, pairs, order)
     assert np.isfinite(np.asarray(record.loss)).all()
-    vectors = program.vectors(state.params, program.constants)
+    vectors, _ = program.outputs(state.params, program.constants)
     scores = np.asarray(vectors.users @ vectors.items.T)
     held = scores[world.test.users, world.test.items]
     own_block = world.items.ids.index("i8")

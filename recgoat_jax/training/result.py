@@ -1,0 +1,91 @@
+"""The files of a finished run: written once, read back instead of running again."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recgoat_jax.errors import UsageError
+from recgoat_jax.evaluation import EvalResult
+from recgoat_jax.files import CONFIG_FILE, PER_USER_FILE, RESULT_FILE, VECTORS_FILE, write_atomically
+from recgoat_jax.models.protocols import Vectors
+from recgoat_jax.training.experiment import differences
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run found.
+
+    Attributes:
+        directory: the run directory.
+        name: name of the experiment.
+        model: class of the model's config, without "Config".
+        protocol: split protocol of the data.
+        dataset: hash of the data.
+        dataset_name: name of the data.
+        valid: validation metrics of the selected epoch, ``{"recall@20": ...}``.
+        test: test metrics of the same parameters.
+        best_epoch: the selected epoch; 0 is the start.
+        epochs: epochs done.
+        seconds: wall-clock seconds of training and validation, over all starts.
+        seed: seed of the run.
+        commit: commit of the working tree, or None.
+    """
+
+    directory: Path
+    name: str
+    model: str
+    protocol: str
+    dataset: str
+    dataset_name: str
+    valid: Mapping[str, float]
+    test: Mapping[str, float]
+    best_epoch: int
+    epochs: int
+    seconds: float
+    seed: int
+    commit: str | None
+
+
+def check_same_run(workdir: Path, config: Mapping[str, Any]) -> None:
+    """Refuses a directory that holds a run of another experiment."""
+    path = workdir / CONFIG_FILE
+    if not path.exists():
+        return
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    # The place of the prepared data may change; its hash may not.
+    ignored = {"data", "dataset_directory"}
+    found = differences(
+        {k: v for k, v in stored.items() if k not in ignored}, {k: v for k, v in config.items() if k not in ignored}
+    )
+    if found:
+        raise UsageError(
+            f"{workdir}: found a run of another experiment ({'; '.join(found[:5])}); expected the same settings. "
+            "Choose another --workdir, or delete this one."
+        )
+
+
+def write_result(result: RunResult, vectors: Vectors, test: EvalResult) -> None:
+    """Writes the files that a finished run leaves; ``result.json`` comes last and says that it is complete."""
+    directory = result.directory
+    temporary = directory / f".{VECTORS_FILE}"
+    with temporary.open("wb") as file:
+        np.savez(file, users=np.asarray(vectors.users), items=np.asarray(vectors.items))
+    temporary.replace(directory / VECTORS_FILE)
+    test.write_parquet(directory / PER_USER_FILE)
+    content = {name: value for name, value in asdict(result).items() if name != "directory"}
+    write_atomically(directory / RESULT_FILE, json.dumps(content, indent=2) + "\n")
+
+
+def read_result(workdir: Path) -> RunResult | None:
+    """The result of a finished run; None where there is none."""
+    path = workdir / RESULT_FILE
+    if not path.exists():
+        return None
+    return RunResult(directory=workdir, **json.loads(path.read_text(encoding="utf-8")))
+
+
+__all__ = ["RunResult", "check_same_run", "read_result", "write_result"]
