@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from recgoat_jax.losses.in_batch import Direction, in_batch_cross_entropy
+from recgoat_jax.losses.log_sums import Collective
 from recgoat_jax.losses.reduction import AxisName, Scalar
 
 
@@ -34,6 +35,7 @@ def info_nce(
     where: Bool[Array, " batch"] | None = None,
     direction: Direction = "forward",
     axis_name: AxisName | None = None,
+    collective: Collective = "all_gather",
 ) -> Float[Array, ""]:
     r"""InfoNCE with in-batch negatives (van den Oord et al. 2018, equation 4; RecGOAT, CMCL).
 
@@ -53,6 +55,8 @@ def info_nce(
         direction: ``"forward"``: queries choose among keys; ``"both"``: the mean of both ways.
         axis_name: mapped axis of ``pmap`` or ``shard_map`` over which the rows are spread: negatives come from all
             devices, and each returns the loss of the whole batch.
+        collective: with an axis, how keys reach the queries of other devices: ``"all_gather"``, or ``"ring"``, whose
+            memory does not grow with the number of devices.
 
     Returns:
         Scalar in nats; 0 where no row is valid.
@@ -80,6 +84,7 @@ def info_nce(
         where=where,
         direction=direction,
         axis_name=axis_name,
+        collective=collective,
     )
 
 
@@ -92,6 +97,7 @@ def cmcl_loss(
     weights: Mapping[tuple[str, str], float] | None = None,
     direction: Direction = "both",
     axis_name: AxisName | None = None,
+    collective: Collective = "all_gather",
 ) -> Float[Array, ""]:
     r"""Cross-modal contrastive learning: the mean of `info_nce` over all unordered pairs of views.
 
@@ -108,6 +114,7 @@ def cmcl_loss(
         weights: ``(name, name)``, in either order, to the weight of that pair, not negative; other pairs weigh 1.
         direction: ``"both"`` for the symmetric loss; ``"forward"``: the view named first queries.
         axis_name: see `info_nce`.
+        collective: see `info_nce`.
 
     Returns:
         Scalar in nats.
@@ -138,6 +145,7 @@ def cmcl_loss(
             where=_both(masks[first], masks[second]),
             direction=direction,
             axis_name=axis_name,
+            collective=collective,
         )
         for (first, second), weight in pair_weights.items()
         if weight > 0

@@ -7,14 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from recgoat_jax.losses.reduction import (
-    AxisName,
-    Scalar,
-    gathered,
-    masked_mean,
-    matmul_precision,
-    valid_rows,
-)
+from recgoat_jax.losses.log_sums import Collective, Options, Rows, log_sums_of_negatives
+from recgoat_jax.losses.reduction import AxisName, Scalar, masked_mean, matmul_precision, valid_rows
 
 Direction = Literal["forward", "both"]
 """``"forward"``: queries choose among keys. ``"both"``: the mean of that and of keys choosing among queries."""
@@ -41,6 +35,7 @@ def in_batch_cross_entropy(
     where: Bool[Array, " batch"] | None,
     direction: Direction,
     axis_name: AxisName | None,
+    collective: Collective,
 ) -> Float[Array, ""]:
     """Mean over valid rows b of ``log sum_j exp(s_bj) - s_bb``, with ``s_bj = q_b . k_j / temperature - log p_j``.
 
@@ -57,6 +52,7 @@ def in_batch_cross_entropy(
         where: valid rows.
         direction: see `Direction`; ``"both"`` excludes ``log_probabilities``.
         axis_name: mapped axis over which the rows are spread.
+        collective: how keys reach the queries of other devices.
 
     Returns:
         Scalar.
@@ -78,10 +74,11 @@ def in_batch_cross_entropy(
         normalize=normalize,
         direction=direction,
         axis_name=axis_name,
+        collective=collective,
     )
 
 
-@partial(jax.jit, static_argnames=("normalize", "direction", "axis_name"))
+@partial(jax.jit, static_argnames=("normalize", "direction", "axis_name", "collective"))
 def _cross_entropy_of_rows(
     queries: Float[Array, "batch dim"],
     keys: Float[Array, "batch dim"],
@@ -93,60 +90,31 @@ def _cross_entropy_of_rows(
     normalize: bool,
     direction: Direction,
     axis_name: AxisName | None,
+    collective: Collective,
 ) -> Float[Array, ""]:
     """`in_batch_cross_entropy` of checked arguments; compiled here, so that calls outside a trace compile once."""
     precision = matmul_precision(queries)
     queries, keys = valid_rows(queries, where), valid_rows(keys, where)
     if normalize:
         queries, keys = unit_rows(queries), unit_rows(keys)
-    negatives = _negatives(queries.shape[0], ids, where, axis_name)
-    positive_scores = jnp.sum(queries * keys, axis=-1) / temperature
-
-    def against(
-        rows: Float[Array, "batch dim"], others: Float[Array, "all_rows dim"]
-    ) -> Float[Array, "batch all_rows"]:
-        return jnp.matmul(rows, others.T, precision=precision) / temperature
-
-    scores = against(queries, gathered(keys, axis_name))
-    if log_probabilities is not None:
-        correction = valid_rows(log_probabilities, where)
-        scores = scores - gathered(correction, axis_name)
-        positive_scores = positive_scores - correction
-    row_losses = _cross_entropy(scores, positive_scores, negatives, axis=1)
-    if direction == "both":
-        # On one device the transposed scores are at hand; over several, each holds only the rows of its own queries.
-        if axis_name is None:
-            backward = _cross_entropy(scores, positive_scores, negatives, axis=0)
-        else:
-            backward = _cross_entropy(against(keys, gathered(queries, axis_name)), positive_scores, negatives, axis=1)
-        row_losses = 0.5 * (row_losses + backward)
-    return masked_mean(row_losses, where=where, axis_name=axis_name)
-
-
-def _negatives(
-    num_rows: int, ids: Int[Array, " batch"] | None, where: Bool[Array, " batch"] | None, axis_name: AxisName | None
-) -> Bool[Array, "batch all_rows"]:
-    """Which rows of the whole batch are negatives of which local row; symmetric on one device."""
+    queries = queries / temperature
+    positive_scores = jnp.sum(queries * keys, axis=-1)
+    # Zeros made from the data vary over the devices that the data varies over.
+    correction = 0.0 * positive_scores if log_probabilities is None else valid_rows(log_probabilities, where)
+    num_rows = queries.shape[0]
     first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * num_rows
-    all_rows = num_rows if axis_name is None else num_rows * jax.lax.psum(1, axis_name)
-    negatives = (first + jnp.arange(num_rows))[:, None] != jnp.arange(all_rows)
-    if ids is not None:
-        negatives &= ids[:, None] != gathered(ids, axis_name)
-    if where is not None:
-        negatives &= where[:, None] & gathered(where, axis_name)
-    return negatives
-
-
-def _cross_entropy(
-    scores: Float[Array, "rows columns"],
-    positive_scores: Float[Array, " batch"],
-    negatives: Bool[Array, "rows columns"],
-    *,
-    axis: int,
-) -> Float[Array, " batch"]:
-    """Loss of each query, whose negatives lie along ``axis``."""
-    of_negatives = jax.nn.logsumexp(jnp.where(negatives, scores, -jnp.inf), axis=axis)
-    return jax.nn.softplus(of_negatives - positive_scores)
+    log_sums = log_sums_of_negatives(
+        queries,
+        keys,
+        correction,
+        Rows(first + jnp.arange(num_rows), ids, where),
+        Options(direction == "both", axis_name, collective, precision),
+    )
+    positive_scores = positive_scores - correction
+    row_losses = jax.nn.softplus(log_sums.by_query - positive_scores)
+    if direction == "both":
+        row_losses = 0.5 * (row_losses + jax.nn.softplus(log_sums.by_key - positive_scores))
+    return masked_mean(row_losses, where=where, axis_name=axis_name)
 
 
 __all__ = ["Direction", "in_batch_cross_entropy", "unit_rows"]

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from recgoat_jax.losses.in_batch import in_batch_cross_entropy
+from recgoat_jax.losses.log_sums import Collective
 from recgoat_jax.losses.reduction import AxisName, Scalar, masked_mean, valid_rows
 
 Similarity = Literal["dot", "cosine"]
@@ -76,6 +77,7 @@ def sampled_softmax_loss(
     log_probabilities: Float[Array, " batch"] | None = None,
     where: Bool[Array, " batch"] | None = None,
     axis_name: AxisName | None = None,
+    collective: Collective = "all_gather",
 ) -> Float[Array, ""]:
     r"""Softmax over the items of the batch, corrected for how often each is drawn (Yi et al. 2019, equation 5).
 
@@ -94,6 +96,8 @@ def sampled_softmax_loss(
         log_probabilities: ``batch``, log of the chance that the item of a row is drawn; None: no correction.
         where: rows V that are real; None: all.
         axis_name: mapped axis over which the rows are spread: negatives come from all devices.
+        collective: with an axis, how keys reach the queries of other devices; ``"ring"`` needs memory that does not
+            grow with the number of devices.
 
     Returns:
         Scalar in nats; 0 where no row is valid.
@@ -120,6 +124,7 @@ def sampled_softmax_loss(
         where=where,
         direction="forward",
         axis_name=axis_name,
+        collective=collective,
     )
 
 

@@ -28,8 +28,13 @@ def example_arrays(rows: int = 32, width: int = 6) -> tuple[dict[str, Array], di
     return jax.tree.map(jnp.asarray, (vectors, others))
 
 
-def named_losses(axis_name: str | None = None) -> dict[str, Loss]:
+CONTRASTIVE = ("info_nce", "info_nce both ways", "cmcl", "sampled softmax")
+"""Losses with negatives: those that have two forms over devices."""
+
+
+def named_losses(axis_name: str | None = None, collective: str = "all_gather") -> dict[str, Loss]:
     """Every loss by its name; ``others["where"]`` masks what it computes, if it takes a mask."""
+    spread = {"axis_name": axis_name, "collective": collective}
 
     def rows(others):
         return {"where": others["where"], "axis_name": axis_name}
@@ -44,11 +49,11 @@ def named_losses(axis_name: str | None = None) -> dict[str, Loss]:
         where, partly = others["where"], others["partly"]
         presence = {"id": where, "text": partly, "image": where & ~partly}
         views = {"id": query, "text": key, "image": third}
-        return losses.cmcl_loss(views, ids=others["ids"], where=presence, axis_name=axis_name)
+        return losses.cmcl_loss(views, ids=others["ids"], where=presence, **spread)
 
     def sampled_softmax(query, key, third, others):
         given = {name: others[name] for name in ("ids", "log_probabilities")}
-        return losses.sampled_softmax_loss(query, key, temperature=5.0, **given, **rows(others))
+        return losses.sampled_softmax_loss(query, key, temperature=5.0, where=others["where"], **given, **spread)
 
     def transport(cost, epsilon):
         def loss(query, key, third, others):
@@ -59,8 +64,10 @@ def named_losses(axis_name: str | None = None) -> dict[str, Loss]:
 
     return {
         "bpr": bpr,
-        "info_nce": lambda q, k, t, o: losses.info_nce(k, t, axis_name=axis_name),
-        "info_nce both ways": lambda q, k, t, o: losses.info_nce(q, k, ids=o["ids"], direction="both", **rows(o)),
+        "info_nce": lambda q, k, t, o: losses.info_nce(k, t, **spread),
+        "info_nce both ways": lambda q, k, t, o: losses.info_nce(
+            q, k, ids=o["ids"], direction="both", where=o["where"], **spread
+        ),
         "cmcl": cmcl,
         "sampled softmax": sampled_softmax,
         "l2": lambda q, k, t, o: losses.l2_regularization(q, k, **rows(o)),
