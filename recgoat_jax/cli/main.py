@@ -73,9 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
             raise
-        print(f"recgoat {given[0]}: {error}. Free some space, or choose another directory.", file=sys.stderr)
+        print(
+            f"recgoat {given[0]}: {error}. Free some space, mend the permissions, or choose another directory.",
+            file=sys.stderr,
+        )
         return RunStoppedError.exit_code
 
 

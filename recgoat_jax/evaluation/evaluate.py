@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float, Int
 
 from recgoat_jax.data.dataset import Dataset, Interactions, SplitName
+from recgoat_jax.data.serialize import to_parquet
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation.metrics import (
     METRIC_NAMES,
@@ -31,6 +32,7 @@ from recgoat_jax.evaluation.ranking import (
     ranks_from_scores,
 )
 from recgoat_jax.evaluation.top_k import top_k
+from recgoat_jax.files import write_atomically
 
 ExcludedSplit = Literal["train", "valid"]
 
@@ -98,9 +100,8 @@ class EvalResult:
             }
         )
         described = {name: getattr(self, name) for name in _DESCRIPTION}
-        temporary = path.with_name(f".{path.name}.partial")
-        pq.write_table(table.replace_schema_metadata({_METADATA_KEY: json.dumps(described).encode()}), temporary)
-        temporary.replace(path)
+        table = table.replace_schema_metadata({_METADATA_KEY: json.dumps(described).encode()})
+        write_atomically(path, to_parquet(table))
 
     @classmethod
     def read_parquet(cls, path: Path) -> "EvalResult":

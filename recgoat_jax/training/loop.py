@@ -32,7 +32,7 @@ from recgoat_jax.training.optimizer import make_optimizer
 from recgoat_jax.training.progress import ProgressLine, duration
 from recgoat_jax.training.result import RunResult, check_same_run, read_result, write_result
 from recgoat_jax.training.step import Program, StepRecord, TrainState
-from recgoat_jax.training.writers import MetricsWriter
+from recgoat_jax.training.writers import MetricsWriter, stopping_where_nothing_can_be_written
 
 
 @dataclass
@@ -63,12 +63,12 @@ def train(experiment: Experiment, *, workdir: Path, quiet: bool = False) -> RunR
     Raises:
         UsageError: the directory holds a run of another experiment.
         DataError: the data is missing or has changed.
-        RunStoppedError: non-finite loss, or another run at work in the directory.
+        RunStoppedError: non-finite loss, another run at work in the directory, or no room or permission to write there.
         SavedAndStopped: SIGTERM came; the state is saved.
     """
     line = None if quiet else ProgressLine(experiment.name)
     _make_directory(workdir)
-    with run_lock(workdir):
+    with stopping_where_nothing_can_be_written(workdir), run_lock(workdir):
         # ---- Data: prepared on first use, read and verified afterwards.
         directory, dataset = load_data(experiment.data)
         config = to_json(experiment) | {

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from recgoat_jax.errors import UsageError
+from recgoat_jax.data.serialize import to_npz
+from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation import EvalResult
 from recgoat_jax.files import CONFIG_FILE, PER_USER_FILE, RESULT_FILE, VECTORS_FILE, write_atomically
 from recgoat_jax.models.protocols import Vectors
@@ -51,11 +52,28 @@ class RunResult:
 
 
 def check_same_run(workdir: Path, config: Mapping[str, Any]) -> None:
-    """Refuses a directory that holds a run of another experiment."""
+    """Refuses a directory that holds a run of another experiment.
+
+    Args:
+        workdir: the run directory.
+        config: settings of the run that is to start.
+
+    Raises:
+        UsageError: other settings.
+        DataError: settings that cannot be read.
+    """
     path = workdir / CONFIG_FILE
     if not path.exists():
         return
-    stored = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError.at(
+            path,
+            found=f"a damaged file ({error})",
+            expected="the settings of a run",
+            action="Choose another --workdir, or delete this one.",
+        ) from error
     # The place of the prepared data may change; its hash may not.
     ignored = {"data", "dataset_directory"}
     found = differences(
@@ -71,10 +89,8 @@ def check_same_run(workdir: Path, config: Mapping[str, Any]) -> None:
 def write_result(result: RunResult, vectors: Vectors, test: EvalResult) -> None:
     """Writes the files that a finished run leaves; ``result.json`` comes last and says that it is complete."""
     directory = result.directory
-    temporary = directory / f".{VECTORS_FILE}"
-    with temporary.open("wb") as file:
-        np.savez(file, users=np.asarray(vectors.users), items=np.asarray(vectors.items))
-    temporary.replace(directory / VECTORS_FILE)
+    arrays = {"users": np.asarray(vectors.users), "items": np.asarray(vectors.items)}
+    write_atomically(directory / VECTORS_FILE, to_npz(arrays))
     test.write_parquet(directory / PER_USER_FILE)
     content = {name: value for name, value in asdict(result).items() if name != "directory"}
     write_atomically(directory / RESULT_FILE, json.dumps(content, indent=2) + "\n")

@@ -1,12 +1,42 @@
-"""Logs of a run: JSON lines always, TensorBoard by default."""
+"""Logs of a run: JSON lines always, TensorBoard by default; and what happens when nothing can be written."""
 
+import errno
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from recgoat_jax.errors import RunStoppedError
 from recgoat_jax.files import METRICS_FILE, read_json_lines, write_atomically
+
+_NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+@contextmanager
+def stopping_where_nothing_can_be_written(directory: Path) -> Iterator[None]:
+    """Turns a full disk or a directory without permission into an error that says so.
+
+    Args:
+        directory: the run directory, for the message.
+
+    Raises:
+        RunStoppedError: something in the block could not be written.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        # The checkpoint library wraps what the system says into a ValueError; the system's words are in both.
+        reason = next((words for code in _NOT_WRITABLE if (words := os.strerror(code)) in str(error)), None)
+        if reason is None:
+            raise
+        raise RunStoppedError(
+            f"{directory}: found a run directory that cannot be written ({reason}); expected a writable one with "
+            "enough room. Mend its permissions or space and start the same command again, which goes on from the last "
+            "whole save, or choose another --workdir."
+        ) from error
 
 
 class MetricsWriter:
@@ -56,4 +86,4 @@ class MetricsWriter:
                 self._board.add_scalar(f"{kind}/{name}", value, step)
 
 
-__all__ = ["MetricsWriter"]
+__all__ = ["MetricsWriter", "stopping_where_nothing_can_be_written"]

@@ -17,12 +17,13 @@ from recgoat_jax.models import (
     MostPopularConfig,
     RecGoatConfig,
     Retriever,
+    Vectors,
     build_model,
 )
 from recgoat_jax.training.batches import TrainingPairs, epoch_order, make_batch
 from recgoat_jax.training.optimizer import OptimizerConfig, make_optimizer
 from recgoat_jax.training.step import Program
-from tests.worlds import blocks
+from tests.worlds import blocks, interactions
 
 RECGOAT = RecGoatConfig(dim=8, num_layers=2, heads=2, neighbors=3, regularization_weight=1e-4, initialization="normal")
 CONFIGS: dict[str, ModelConfig] = {
@@ -158,3 +159,33 @@ def test_no_field_is_dead(config: ModelConfig, changes: dict[str, object], world
 
     base = outcome(config)
     assert [name for name, value in changes.items() if outcome(replace(config, **{name: value})) == base] == []
+
+
+@pytest.mark.parametrize("name", list(CONFIGS))
+def test_both_tables_start_as_the_config_says(name: str, world: Dataset) -> None:
+    one, other = (
+        build_model(replace(CONFIGS[name], initialization=start), world, rngs=nnx.Rngs(0))
+        for start in ("xavier_uniform", "normal")
+    )
+    for table in ("user_table", "item_table"):
+        uniform, normal = (np.asarray(getattr(model, table)[...]) for model in (one, other))
+        bound = (6 / (uniform.shape[0] + 8)) ** 0.5
+        assert bound / 2 < np.abs(uniform).max() <= bound
+        assert 0.05 < normal.std() < 0.15
+
+
+def test_an_item_and_a_user_out_of_the_graph_do_no_harm(model: Retriever, world: Dataset, batch: Batch) -> None:
+    """Item 3 is in no training pair, user 5 in one alone: finite vectors, losses and gradients all the same."""
+    pairs = {(u, i) for u, i in zip(world.train.users.tolist(), world.train.items.tolist(), strict=True)}
+    first = min(item for user, item in pairs if user == 5 and item != 3)
+    sparse = replace(
+        world, train=interactions({(u, i) for u, i in pairs if i != 3 and (u != 5 or i == first)}, ratings=True)
+    )
+    definition, params, rest = nnx.split(build_model(model.config, sparse, rngs=nnx.Rngs(0)), nnx.Param, ...)
+
+    def total(params: nnx.State) -> tuple[jax.Array, Vectors]:
+        merged = nnx.merge(definition, params, rest, copy=True)
+        return merged.loss(batch, key=jax.random.key(1)).total, merged.vectors()
+
+    leaves = jax.tree.leaves(jax.jit(jax.value_and_grad(total, has_aux=True))(params))
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)

@@ -36,12 +36,13 @@ def test_decay_spares_the_id_tables() -> None:
 
 
 def test_warm_up_rises_from_zero_and_the_cosine_ends_where_it_should() -> None:
-    schedule = WarmupCosineSchedule(warmup_epochs=1.0, decay_epochs=3.0, final_fraction=0.1)
-    sizes = -step_sizes(OptimizerConfig(learning_rate=0.01, schedule=schedule), gradient=1.0, steps=40)["map"]
+    schedule = WarmupCosineSchedule(warmup_epochs=2.0, decay_epochs=4.0, final_fraction=0.2)
+    sizes = -step_sizes(OptimizerConfig(learning_rate=0.01, schedule=schedule), gradient=1.0, steps=50)["map"]
     assert sizes[0] == 0.0
-    np.testing.assert_allclose(sizes[10], 0.01, rtol=1e-4)
-    np.testing.assert_allclose(sizes[20], 0.01 * (0.1 + 0.9 * 0.5), rtol=1e-4)
-    np.testing.assert_allclose(sizes[30:], 0.001, rtol=1e-4)
+    np.testing.assert_allclose(sizes[10], 0.005, rtol=1e-4)
+    np.testing.assert_allclose(sizes[20], 0.01, rtol=1e-4)
+    np.testing.assert_allclose(sizes[30], 0.01 * (0.2 + 0.8 * 0.5), rtol=1e-4)
+    np.testing.assert_allclose(sizes[40:], 0.002, rtol=1e-4)
 
 
 def test_clipping_bounds_the_gradient_before_adam() -> None:
