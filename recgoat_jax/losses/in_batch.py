@@ -99,20 +99,18 @@ def _cross_entropy_of_rows(
         queries, keys = unit_rows(queries), unit_rows(keys)
     queries = queries / temperature
     positive_scores = jnp.sum(queries * keys, axis=-1)
-    # Zeros made from the data vary over the devices that the data varies over.
-    correction = 0.0 * positive_scores if log_probabilities is None else valid_rows(log_probabilities, where)
-    num_rows = queries.shape[0]
-    first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * num_rows
+    correction = None if log_probabilities is None else valid_rows(log_probabilities, where)
     log_sums = log_sums_of_negatives(
         queries,
         keys,
         correction,
-        Rows(first + jnp.arange(num_rows), ids, where),
+        Rows(ids, where),
         Options(direction == "both", axis_name, collective, precision),
     )
-    positive_scores = positive_scores - correction
+    if correction is not None:
+        positive_scores = positive_scores - correction
     row_losses = jax.nn.softplus(log_sums.by_query - positive_scores)
-    if direction == "both":
+    if log_sums.by_key is not None:
         row_losses = 0.5 * (row_losses + jax.nn.softplus(log_sums.by_key - positive_scores))
     return masked_mean(row_losses, where=where, axis_name=axis_name)
 

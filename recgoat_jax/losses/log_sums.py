@@ -26,15 +26,13 @@ _FLOOR = -1e30
 
 
 class Rows(NamedTuple):
-    """What decides which rows are negatives of each other: those with another position and another id, if valid.
+    """What decides, beside its place, whether a row is a negative of another one: another id, and that both are valid.
 
     Attributes:
-        position: ``batch``, different for every row on every device.
         ids: ``batch``, what a row stands for; None: all differ.
         valid: ``batch``; None: all.
     """
 
-    position: Int[Array, " batch"]
     ids: Int[Array, " batch"] | None
     valid: Bool[Array, " batch"] | None
 
@@ -60,25 +58,25 @@ class LogSums(NamedTuple):
 
     Attributes:
         by_query: ``batch``: of each query, over keys.
-        by_key: ``batch``: of each key, over queries; zeros where they are not wanted.
+        by_key: ``batch``: of each key, over queries; None where they are not wanted.
     """
 
     by_query: Float[Array, " batch"]
-    by_key: Float[Array, " batch"]
+    by_key: Float[Array, " batch"] | None
 
 
 class _Keys(NamedTuple):
-    """Keys, and all that goes with them from device to device."""
+    """Keys, and what goes with them from device to device: None costs nothing on the way."""
 
     vectors: Float[Array, "keys dim"]
-    correction: Float[Array, " keys"]
+    correction: Float[Array, " keys"] | None
     rows: Rows
 
 
 def log_sums_of_negatives(
     queries: Float[Array, "batch dim"],
     keys: Float[Array, "batch dim"],
-    correction: Float[Array, " batch"],
+    correction: Float[Array, " batch"] | None,
     rows: Rows,
     options: Options,
 ) -> LogSums:
@@ -87,7 +85,7 @@ def log_sums_of_negatives(
     Args:
         queries: ``batch x dim``, float32, finite; already divided by the temperature.
         keys: ``batch x dim``, float32, finite.
-        correction: ``batch``, subtracted from the score of its key; zeros where ``options.both``.
+        correction: ``batch``, subtracted from the score of its key; None: nothing. Not with ``options.both``.
         rows: which rows are negatives of which; queries and keys share it.
         options: what is compiled in.
 
@@ -100,7 +98,7 @@ def log_sums_of_negatives(
 def _plain_forward(
     queries: Float[Array, "batch dim"],
     keys: Float[Array, "batch dim"],
-    correction: Float[Array, " batch"],
+    correction: Float[Array, " batch"] | None,
     rows: Rows,
     options: Options,
 ) -> LogSums:
@@ -110,15 +108,25 @@ def _plain_forward(
 _log_sums = jax.custom_vjp(_plain_forward, nondiff_argnums=(4,))
 
 
-def _scores(queries: Float[Array, "batch dim"], rows: Rows, keys: _Keys, options: Options) -> Float[Array, "batch k"]:
-    """Scores of negatives; minus infinity for every other pair."""
-    scores = jnp.matmul(queries, keys.vectors.T, precision=options.precision) - keys.correction
-    negative = rows.position[:, None] != keys.rows.position
-    if rows.ids is not None:
+def _scores(
+    queries: Float[Array, "batch dim"], rows: Rows, keys: _Keys, distance: Int[Array, ""] | int, options: Options
+) -> Float[Array, "batch k"]:
+    """Scores of negatives; minus infinity for every other pair. Query b and key ``b + distance`` are one row."""
+    scores = jnp.matmul(queries, keys.vectors.T, precision=options.precision)
+    if keys.correction is not None:
+        scores = scores - keys.correction
+    num_queries, num_keys = scores.shape
+    negative = jnp.arange(num_queries)[:, None] + distance != jnp.arange(num_keys)
+    if rows.ids is not None and keys.rows.ids is not None:
         negative &= rows.ids[:, None] != keys.rows.ids
     if rows.valid is not None and keys.rows.valid is not None:
         negative &= rows.valid[:, None] & keys.rows.valid
     return jnp.where(negative, scores, -jnp.inf)
+
+
+def _first_row(num_rows: int, axis_name: AxisName | None) -> Int[Array, ""] | int:
+    """Place of this device's first row among those of all devices."""
+    return 0 if axis_name is None else jax.lax.axis_index(axis_name) * num_rows
 
 
 class _Running(NamedTuple):
@@ -147,10 +155,10 @@ def _forward(queries: Float[Array, "batch dim"], keys: _Keys, rows: Rows, option
         return _ring_forward(queries, keys, rows, options, options.axis_name)
     axis_name = options.axis_name
     everywhere = jax.tree.map(lambda x: gathered(x, axis_name), keys)
-    scores = _scores(queries, rows, everywhere, options)
+    scores = _scores(queries, rows, everywhere, _first_row(len(queries), axis_name), options)
     by_query = _Running.empty(queries).update(scores, 1).value()
     if not options.both:
-        return LogSums(by_query, 0.0 * by_query)
+        return LogSums(by_query, None)
     if axis_name is None:
         return LogSums(by_query, _Running.empty(everywhere.vectors).update(scores, 0).value())
     # Every device holds the scores of its queries for all keys; a key's log-sum joins those of all devices.
@@ -167,7 +175,7 @@ def _own(x: Float[Array, " all_rows"], num_rows: int, axis_name: AxisName) -> Fl
 def _saving_forward(
     queries: Float[Array, "batch dim"],
     keys: Float[Array, "batch dim"],
-    correction: Float[Array, " batch"],
+    correction: Float[Array, " batch"] | None,
     rows: Rows,
     options: Options,
 ) -> tuple[LogSums, Any]:
@@ -187,34 +195,49 @@ class _Pull(NamedTuple):
         return jnp.exp(scores - jnp.expand_dims(finite, axis)) * jnp.expand_dims(self.cotangent, axis)
 
 
-def _backward(options: Options, saved: Any, cotangents: LogSums) -> tuple[Array, Array, Array, None]:
+def _backward(options: Options, saved: Any, cotangents: LogSums) -> tuple[Array, Array, Array | None, None]:
     queries, keys, rows, sums = saved
     of_queries = _Pull(sums.by_query, cotangents.by_query)
-    of_keys = _Pull(sums.by_key, cotangents.by_key)
+    of_keys = None
+    if sums.by_key is not None and cotangents.by_key is not None:
+        of_keys = _Pull(sums.by_key, cotangents.by_key)
     if options.axis_name is not None and options.collective == "ring":
         ring = _ring_backward(queries, keys, rows, of_queries, of_keys, options, options.axis_name)
         return *ring, None
     axis_name = options.axis_name
     everywhere, of_all_keys = jax.tree.map(lambda x: gathered(x, axis_name), (keys, of_keys))
-    gradients = _block_gradients(queries, rows, everywhere, of_queries, of_all_keys, options)
-    to_queries, to_keys, to_correction = gradients
+    first = _first_row(len(queries), axis_name)
+    to_queries, to_keys = _block_gradients(queries, rows, everywhere, first, of_queries, of_all_keys, options)
     if axis_name is not None:
-        to_keys = jax.lax.psum_scatter(to_keys, axis_name, tiled=True)
-        to_correction = jax.lax.psum_scatter(to_correction, axis_name, tiled=True)
-    return to_queries, to_keys, to_correction, None
+        to_keys = jax.tree.map(lambda x: jax.lax.psum_scatter(x, axis_name, tiled=True), to_keys)
+    return to_queries, to_keys.vectors, to_keys.correction, None
+
+
+class _ToKeys(NamedTuple):
+    """Gradients of keys and of what is subtracted from their scores."""
+
+    vectors: Float[Array, "keys dim"]
+    correction: Float[Array, " keys"] | None
 
 
 def _block_gradients(
-    queries: Float[Array, "batch dim"], rows: Rows, keys: _Keys, of_queries: _Pull, of_keys: _Pull, options: Options
-) -> tuple[Float[Array, "batch dim"], Float[Array, "k dim"], Float[Array, " k"]]:
-    """What a block of keys adds to the gradients of the queries, of the keys and of their correction."""
-    scores = _scores(queries, rows, keys, options)
+    queries: Float[Array, "batch dim"],
+    rows: Rows,
+    keys: _Keys,
+    distance: Int[Array, ""] | int,
+    of_queries: _Pull,
+    of_keys: _Pull | None,
+    options: Options,
+) -> tuple[Float[Array, "batch dim"], _ToKeys]:
+    """What a block of keys adds to the gradients of the queries and of the keys."""
+    scores = _scores(queries, rows, keys, distance, options)
     weights = of_queries.weights(scores, 1)
-    if options.both:
+    if of_keys is not None:
         weights += of_keys.weights(scores, 0)
     to_queries = jnp.matmul(weights, keys.vectors, precision=options.precision)
-    to_keys = jnp.matmul(weights.T, queries, precision=options.precision)
-    return to_queries, to_keys, -jnp.sum(weights, axis=0)
+    to_vectors = jnp.matmul(weights.T, queries, precision=options.precision)
+    to_correction = None if keys.correction is None else -jnp.sum(weights, axis=0)
+    return to_queries, _ToKeys(to_vectors, to_correction)
 
 
 _log_sums.defvjp(_saving_forward, _backward)
@@ -227,20 +250,25 @@ def _passed_on(x: Any, axis_name: AxisName) -> Any:
     return jax.tree.map(lambda leaf: jax.lax.ppermute(leaf, axis_name, ring), x)
 
 
+def _distance(step: Int[Array, ""], num_rows: int) -> Int[Array, ""]:
+    """Distance for `_scores` to the keys that came ``step`` devices far: a query meets its own row at home alone."""
+    return jnp.where(step == 0, 0, num_rows)
+
+
 def _ring_forward(
     queries: Float[Array, "batch dim"], keys: _Keys, rows: Rows, options: Options, axis_name: AxisName
 ) -> LogSums:
-    def hop(carry: Any, _: None) -> tuple[Any, None]:
+    def hop(carry: Any, step: Int[Array, ""]) -> tuple[Any, None]:
         by_query, (block, by_key) = carry
-        scores = _scores(queries, rows, block, options)
+        scores = _scores(queries, rows, block, _distance(step, len(queries)), options)
         if options.both:
             by_key = by_key.update(scores, 0)
         return (by_query.update(scores, 1), _passed_on((block, by_key), axis_name)), None
 
-    start = (_Running.empty(queries), (keys, _Running.empty(keys.vectors)))
+    start = (_Running.empty(queries), (keys, _Running.empty(keys.vectors) if options.both else None))
     # After as many hops as there are devices, the keys and what they gathered are home again.
-    (by_query, (_, by_key)), _ = jax.lax.scan(hop, start, None, length=jax.lax.psum(1, axis_name))
-    return LogSums(by_query.value(), by_key.value() if options.both else 0.0 * by_key.top)
+    (by_query, (_, by_key)), _ = jax.lax.scan(hop, start, jnp.arange(jax.lax.psum(1, axis_name)))
+    return LogSums(by_query.value(), by_key.value() if options.both else None)
 
 
 def _ring_backward(
@@ -248,20 +276,21 @@ def _ring_backward(
     keys: _Keys,
     rows: Rows,
     of_queries: _Pull,
-    of_keys: _Pull,
+    of_keys: _Pull | None,
     options: Options,
     axis_name: AxisName,
-) -> tuple[Float[Array, "batch dim"], Float[Array, "batch dim"], Float[Array, " batch"]]:
-    def hop(carry: Any, _: None) -> tuple[Any, None]:
-        to_queries, (block, of_block, to_block, to_correction) = carry
-        added = _block_gradients(queries, rows, block, of_queries, of_block, options)
-        travelling = (block, of_block, to_block + added[1], to_correction + added[2])
-        return (to_queries + added[0], _passed_on(travelling, axis_name)), None
+) -> tuple[Float[Array, "batch dim"], Float[Array, "batch dim"], Float[Array, " batch"] | None]:
+    def hop(carry: Any, step: Int[Array, ""]) -> tuple[Any, None]:
+        to_queries, (block, of_block, to_block) = carry
+        distance = _distance(step, len(queries))
+        added, to_keys = _block_gradients(queries, rows, block, distance, of_queries, of_block, options)
+        travelling = (block, of_block, jax.tree.map(jnp.add, to_block, to_keys))
+        return (to_queries + added, _passed_on(travelling, axis_name)), None
 
-    start = (0.0 * queries, (keys, of_keys, 0.0 * keys.vectors, 0.0 * keys.correction))
-    carry, _ = jax.lax.scan(hop, start, None, length=jax.lax.psum(1, axis_name))
-    to_queries, (_, _, to_keys, to_correction) = carry
-    return to_queries, to_keys, to_correction
+    nothing = jax.tree.map(lambda x: 0.0 * x, _ToKeys(keys.vectors, keys.correction))
+    start = (0.0 * queries, (keys, of_keys, nothing))
+    (to_queries, (_, _, to_keys)), _ = jax.lax.scan(hop, start, jnp.arange(jax.lax.psum(1, axis_name)))
+    return to_queries, to_keys.vectors, to_keys.correction
 
 
 __all__ = ["Collective", "LogSums", "Options", "Rows", "log_sums_of_negatives"]
