@@ -2,7 +2,7 @@
 
 Command:  recgoat train experiments/lightgcn_ml_100k.py
 Cost:     about 1 minute on 2 CPU cores
-Expected: not measured over seeds yet; with the budget of make demo, one seed: test recall@10 .2129, ndcg@10 .2351
+Expected: test recall@10 .2301 ± .0032, ndcg@10 .2539 (3 seeds; one seed with the budget of make demo: .2129 / .2351)
 """
 
 from recgoat_jax.encoders.recipes import ExampleData

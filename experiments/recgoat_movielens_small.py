@@ -2,8 +2,7 @@
 
 Command:  recgoat train experiments/recgoat_movielens_small.py
 Cost:     about 3 minutes on 2 CPU cores
-Expected: one seed with --loop.max-epochs 60 --loop.patience 5: test recall@10 .1504, ndcg@10 .1897 (LightGCN with the
-          same loop .1371 / .1763, p = .004 over users); not measured over seeds yet
+Expected: test recall@10 .1637 ± .0044, ndcg@10 .2001 (3 seeds; LightGCN .1599 / .2020, no significant difference)
 """
 
 from recgoat_jax.encoders.recipes import MovielensSmall
