@@ -15,7 +15,8 @@ from jaxtyping import Array, Float, Int
 from recgoat_jax.data.dataset import Interactions, NeighborList
 from recgoat_jax.data.feature_table import FeatureTable
 
-_COLUMN_MULTIPLE = 64
+COLUMN_MULTIPLE = 64
+"""Rows of a full tile of the product: equal rows get equal similarities where every tile is full."""
 
 
 def knn_graph(table: FeatureTable, *, k: int, block_rows: int = 1024) -> NeighborList:
@@ -35,27 +36,25 @@ def knn_graph(table: FeatureTable, *, k: int, block_rows: int = 1024) -> Neighbo
     Raises:
         ValueError: k or ``block_rows`` below 1.
     """
-    _check_positive(k=k, block_rows=block_rows)
-    norms = np.linalg.norm(table.values.astype(np.float64), axis=1)
-    rows = np.flatnonzero(table.present & (norms > 0))
+    check_positive(k=k, block_rows=block_rows)
+    rows, vectors = unit_rows(table)
     origin = f"knn(k={k}) of {table.encoder}"
     width = min(k, len(rows) - 1)
     if width < 1:
-        return _neighbor_list([], [], [], num_nodes=table.num_rows, origin=origin)
-    unit_rows = (table.values[rows] / norms[rows, None]).astype(np.float32)
+        return neighbor_list([], [], [], num_nodes=table.num_rows, origin=origin)
     # Equal rows must get equal similarities for ties to be ties. Kernels treat the last, narrower tile of a product
     # in another summation order, so columns and blocks are padded to full tiles.
-    columns = jnp.asarray(_padded(unit_rows, -(-len(rows) // _COLUMN_MULTIPLE) * _COLUMN_MULTIPLE))
+    columns = jnp.asarray(padded_rows(vectors, -(-len(rows) // COLUMN_MULTIPLE) * COLUMN_MULTIPLE))
     block_rows = min(block_rows, columns.shape[0])
     similarities, neighbors = [], []
     for start in range(0, len(rows), block_rows):
-        block = unit_rows[start : start + block_rows]
+        block = vectors[start : start + block_rows]
         values, indices = _nearest(
-            jnp.asarray(_padded(block, block_rows)), columns, jnp.int32(start), jnp.int32(len(rows)), k=width
+            jnp.asarray(padded_rows(block, block_rows)), columns, jnp.int32(start), jnp.int32(len(rows)), k=width
         )
         similarities.append(np.asarray(values)[: len(block)])
         neighbors.append(np.asarray(indices)[: len(block)])
-    return _neighbor_list(
+    return neighbor_list(
         np.repeat(rows, width),
         rows[np.concatenate(neighbors).ravel()],
         np.concatenate(similarities).ravel(),
@@ -110,7 +109,7 @@ def co_occurrence_graph(
     Raises:
         ValueError: k or ``block_rows`` below 1.
     """
-    _check_positive(k=k, block_rows=block_rows)
+    check_positive(k=k, block_rows=block_rows)
     nodes, partners = (train.items, train.users) if side == "item" else (train.users, train.items)
     num_partners = int(partners.max(initial=-1)) + 1
     matrix = scipy.sparse.csr_array((np.ones(len(train)), (nodes, partners)), shape=(num_nodes, num_partners))
@@ -125,7 +124,7 @@ def co_occurrence_graph(
         parts.append(_top_of_each(receivers[others], senders[others], counts[others], k))
     receivers, senders, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
     origin = f"co-occurrence(k={k}, {side}, {similarity})"
-    return _neighbor_list(receivers, senders, weights, num_nodes=num_nodes, origin=origin)
+    return neighbor_list(receivers, senders, weights, num_nodes=num_nodes, origin=origin)
 
 
 def _top_of_each(
@@ -142,12 +141,19 @@ def _top_of_each(
     return receivers[kept], senders[kept], weights[kept]
 
 
-def _padded(values: Float[np.ndarray, "rows feature"], num_rows: int) -> Float[np.ndarray, "padded feature"]:
+def unit_rows(table: FeatureTable) -> tuple[Int[np.ndarray, " rows"], Float[np.ndarray, "rows feature"]]:
+    """The rows of a table that have a direction, and those directions; the norm is taken in float64."""
+    norms = np.linalg.norm(table.values.astype(np.float64), axis=1)
+    rows = np.flatnonzero(table.present & (norms > 0))
+    return rows, (table.values[rows] / norms[rows, None]).astype(np.float32)
+
+
+def padded_rows(values: Float[np.ndarray, "rows feature"], num_rows: int) -> Float[np.ndarray, "padded feature"]:
     """Zero rows appended up to ``num_rows``."""
     return np.pad(values, ((0, num_rows - len(values)), (0, 0)))
 
 
-def _neighbor_list(receivers: object, senders: object, weights: object, *, num_nodes: int, origin: str) -> NeighborList:
+def neighbor_list(receivers: object, senders: object, weights: object, *, num_nodes: int, origin: str) -> NeighborList:
     """A `NeighborList` with its types."""
     return NeighborList(
         receivers=np.asarray(receivers, np.int32),
@@ -158,10 +164,19 @@ def _neighbor_list(receivers: object, senders: object, weights: object, *, num_n
     )
 
 
-def _check_positive(**values: int) -> None:
+def check_positive(**values: int) -> None:
+    """Refuses settings below 1, by name."""
     for name, value in values.items():
         if value < 1:
             raise ValueError(f"{name} is {value}; expected 1 or more.")
 
 
-__all__ = ["co_occurrence_graph", "knn_graph"]
+__all__ = [
+    "COLUMN_MULTIPLE",
+    "check_positive",
+    "co_occurrence_graph",
+    "knn_graph",
+    "neighbor_list",
+    "padded_rows",
+    "unit_rows",
+]

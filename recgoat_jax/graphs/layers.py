@@ -1,5 +1,6 @@
 """Graph convolutions without parameters: one in the style of jraph, and LightGCN on the fast path."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import jax
@@ -63,11 +64,35 @@ def lightgcn(
     Raises:
         ValueError: a negative number of layers.
     """
+    return combine_layers(lambda layer: propagate(adjacency, layer, weights), x, num_layers=num_layers, combine=combine)
+
+
+def combine_layers(
+    convolve: Callable[[Float[Array, "nodes dim"]], Float[Array, "nodes dim"]],
+    x: Float[Array, "nodes dim"],
+    *,
+    num_layers: int,
+    combine: LayerCombination,
+) -> Float[Array, "nodes dim"]:
+    """One representation of the layers 0 to L, each a convolution of the one before.
+
+    Args:
+        convolve: the next layer of one.
+        x: ``nodes x dim``, layer 0.
+        num_layers: L; 0 returns ``x`` itself.
+        combine: mean or sum of the layers 0 to L, or the last layer alone.
+
+    Returns:
+        ``nodes x dim``.
+
+    Raises:
+        ValueError: a negative number of layers.
+    """
     if num_layers < 0:
         raise ValueError(f"num_layers is {num_layers}; expected 0 or more.")
     layer, total = x, x
     for _ in range(num_layers):
-        layer = propagate(adjacency, layer, weights)
+        layer = convolve(layer)
         total = total + layer
     match combine:
         case "mean":
@@ -78,4 +103,4 @@ def lightgcn(
             return layer
 
 
-__all__ = ["LayerCombination", "lightgcn", "lightgcn_convolution"]
+__all__ = ["LayerCombination", "combine_layers", "lightgcn", "lightgcn_convolution"]

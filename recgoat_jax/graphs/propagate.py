@@ -59,8 +59,8 @@ def symmetric_normalization(adjacency: Adjacency, weights: Float[Array, " edges"
 
 
 def sparse_product(
-    rows: CompressedRows, weights: Float[Array, "edges heads"], x: Float[Array, "nodes dim"]
-) -> Float[Array, "nodes dim"]:
+    rows: CompressedRows, weights: Float[Array, "edges heads"], x: Float[Array, "columns dim"]
+) -> Float[Array, "rows dim"]:
     """The product of a sparse matrix, or of one a head, with a dense one, lowered for the platform.
 
     It has no gradient of its own: what builds on it brings its backward pass.
@@ -68,56 +68,60 @@ def sparse_product(
     Args:
         rows: places of the entries.
         weights: ``edges x heads``, their values: head h multiplies the h-th of ``heads`` equal column blocks of x.
-        x: ``nodes x dim``.
+            With one head, entries past the last offset are padding and add nothing; their receiver is
+            ``rows.num_rows``, which no row is.
+        x: ``columns x dim``, one row for each column of the matrix; a graph has as many as it has rows.
 
     Returns:
-        ``nodes x dim``.
+        ``rows x dim``.
     """
     return jax.lax.platform_dependent(rows, weights, x, cpu=compressed_row_product, default=segment_sum_product)
 
 
 def compressed_row_product(
-    rows: CompressedRows, weights: Float[Array, "edges heads"], x: Float[Array, "nodes dim"]
-) -> Float[Array, "nodes dim"]:
+    rows: CompressedRows, weights: Float[Array, "edges heads"], x: Float[Array, "columns dim"]
+) -> Float[Array, "rows dim"]:
     """`sparse_product` by the compressed-sparse-row kernel that XLA has on CPU.
 
     Heads are stacked into one block-diagonal matrix: one call of the kernel shares the cores better than one a head.
     """
     num_edges, heads = weights.shape
-    num_nodes, dim = x.shape
+    num_columns, dim = x.shape
     if heads == 1:
         return _kernel(weights[:, 0], rows.senders, rows.offsets, x)
     head = jnp.arange(heads, dtype=jnp.int32)[:, None]
     offsets = jnp.append((rows.offsets[:-1] + head * num_edges).reshape(-1), jnp.int32(heads * num_edges))
-    senders = (rows.senders + head * num_nodes).reshape(-1)
-    stacked = x.reshape(num_nodes, heads, dim // heads).transpose(1, 0, 2).reshape(heads * num_nodes, dim // heads)
+    senders = (rows.senders + head * num_columns).reshape(-1)
+    stacked = x.reshape(num_columns, heads, dim // heads).transpose(1, 0, 2).reshape(-1, dim // heads)
     product = _kernel(weights.T.reshape(-1), senders, offsets, stacked)
-    return product.reshape(heads, num_nodes, dim // heads).transpose(1, 0, 2).reshape(num_nodes, dim)
+    return product.reshape(heads, rows.num_rows, dim // heads).transpose(1, 0, 2).reshape(rows.num_rows, dim)
 
 
 def _kernel(
     weights: Float[Array, " entries"],
-    columns: Int[Array, " entries"],
+    senders: Int[Array, " entries"],
     offsets: Int[Array, " offsets"],
-    x: Float[Array, "rows dim"],
+    x: Float[Array, "columns dim"],
 ) -> Float[Array, "rows dim"]:
     """A compressed-sparse-row matrix times a dense one, widened where the kernel is slow."""
     padding = max(_NARROWEST - x.shape[1], 0)
-    matrix = sparse.BCSR((weights, columns, offsets), shape=(x.shape[0], x.shape[0]))
-    return (matrix @ jnp.pad(x, ((0, 0), (0, padding))))[:, : x.shape[1]]
+    matrix = sparse.BCSR((weights, senders, offsets), shape=(offsets.shape[0] - 1, x.shape[0]))
+    product = (matrix @ jnp.pad(x, ((0, 0), (0, padding))))[:, : x.shape[1]]
+    # Within `jax.shard_map` the kernel forgets that its result differs from device to device, as its arguments do.
+    axes = [jax.typeof(array).manual_axis_type.varying for array in (product, weights, senders, offsets, x)]
+    return jax.lax.pcast(product, tuple(frozenset().union(*axes) - axes[0]), to="varying")
 
 
 def segment_sum_product(
-    rows: CompressedRows, weights: Float[Array, "edges heads"], x: Float[Array, "nodes dim"]
-) -> Float[Array, "nodes dim"]:
+    rows: CompressedRows, weights: Float[Array, "edges heads"], x: Float[Array, "columns dim"]
+) -> Float[Array, "rows dim"]:
     """`sparse_product` by a gather and a sorted segment sum: the form that accelerators want."""
-    num_nodes, dim = x.shape
+    num_columns, dim = x.shape
     heads = weights.shape[1]
-    messages = weights[:, :, None] * x.reshape(num_nodes, heads, dim // heads)[rows.senders]
-    received = jax.ops.segment_sum(
-        messages.reshape(-1, dim), rows.receivers, num_segments=num_nodes, indices_are_sorted=True
+    messages = weights[:, :, None] * x.reshape(num_columns, heads, dim // heads)[rows.senders]
+    return jax.ops.segment_sum(
+        messages.reshape(-1, dim), rows.receivers, num_segments=rows.num_rows, indices_are_sorted=True
     )
-    return received.reshape(num_nodes, dim)
 
 
 @jax.custom_vjp

@@ -131,23 +131,34 @@ def graph_attention(
     Returns:
         ``nodes x dim``; zero for nodes without incoming edges.
     """
-    heads, head_dim = source_vector.shape
-    blocks = features.astype(jnp.float32).reshape(-1, heads, head_dim)
-    source = jnp.einsum("nhd,hd->nh", blocks, source_vector.astype(jnp.float32))
-    target = jnp.einsum("nhd,hd->nh", blocks, target_vector.astype(jnp.float32))
     kept = None
     if key is not None and keep_probability(dropout_rate) < 1.0:
-        mask = keep_mask(key, (adjacency.num_edges, heads), rate=dropout_rate)
-        kept = _Kept(mask, jnp.float32(keep_probability(dropout_rate)))
-    flat = blocks.reshape(features.shape)
-    return _attend(adjacency, flat, source, target, kept).astype(features.dtype)
+        mask = keep_mask(key, (adjacency.num_edges, len(source_vector)), rate=dropout_rate)
+        kept = Kept(mask, jnp.float32(keep_probability(dropout_rate)))
+    return attend(adjacency, features, source_vector, target_vector, kept)
 
 
-class _Kept(NamedTuple):
+class Kept(NamedTuple):
     """Attention dropout: which coefficients stay, and how probable that was."""
 
     mask: Bool[Array, "edges heads"]
     probability: Float[Array, ""]
+
+
+def attend(
+    adjacency: Adjacency,
+    features: Float[Array, "nodes dim"],
+    source_vector: Float[Array, "heads head_dim"],
+    target_vector: Float[Array, "heads head_dim"],
+    kept: Kept | None,
+) -> Float[Array, "nodes dim"]:
+    """`graph_attention` with the dropout already drawn: what it shares with its form over devices."""
+    heads, head_dim = source_vector.shape
+    blocks = features.astype(jnp.float32).reshape(-1, heads, head_dim)
+    source = jnp.einsum("nhd,hd->nh", blocks, source_vector.astype(jnp.float32))
+    target = jnp.einsum("nhd,hd->nh", blocks, target_vector.astype(jnp.float32))
+    flat = blocks.reshape(features.shape)
+    return _attend(adjacency, flat, source, target, kept).astype(features.dtype)
 
 
 class _Saved(NamedTuple):
@@ -158,7 +169,7 @@ class _Saved(NamedTuple):
     output: Float[Array, "nodes dim"]
     exponentials: Float[Array, "edges heads"]
     sums: Float[Array, "nodes heads"]
-    kept: _Kept | None
+    kept: Kept | None
 
 
 # With p_ij = exp(e_ij - max_j e_ij), S_i = sum_j p_ij and m_ij the dropout factor (0 or 1 / keep probability):
@@ -175,7 +186,7 @@ def _attend(
     features: Float[Array, "nodes dim"],
     source: Float[Array, "nodes heads"],
     target: Float[Array, "nodes heads"],
-    kept: _Kept | None,
+    kept: Kept | None,
 ) -> Float[Array, "nodes dim"]:
     return _attend_forward(adjacency, features, source, target, kept)[0]
 
@@ -185,7 +196,7 @@ def _attend_forward(
     features: Float[Array, "nodes dim"],
     source: Float[Array, "nodes heads"],
     target: Float[Array, "nodes heads"],
-    kept: _Kept | None,
+    kept: Kept | None,
 ) -> tuple[Float[Array, "nodes dim"], _Saved]:
     rows, heads = adjacency.rows, source.shape[1]
     sums_before_slope = source[rows.senders] + target[rows.receivers]
@@ -229,7 +240,7 @@ def _attend_backward(
 _attend.defvjp(_attend_forward, _attend_backward)
 
 
-def _dropped(values: Float[Array, "edges heads"], kept: _Kept | None) -> Float[Array, "edges heads"]:
+def _dropped(values: Float[Array, "edges heads"], kept: Kept | None) -> Float[Array, "edges heads"]:
     """Attention dropout on coefficients, the same in both passes."""
     return values if kept is None else jnp.where(kept.mask, values / kept.probability, 0.0)
 
@@ -252,4 +263,4 @@ def _dot_by_head(x: Float[Array, "nodes dim"], y: Float[Array, "nodes dim"], hea
     return jnp.sum(_by_head(x, heads) * _by_head(y, heads), axis=-1)
 
 
-__all__ = ["GraphAttention", "graph_attention"]
+__all__ = ["GraphAttention", "Kept", "attend", "graph_attention"]

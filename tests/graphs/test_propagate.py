@@ -6,6 +6,7 @@ import pytest
 
 from recgoat_jax.graphs import Adjacency, propagate, symmetric_normalization
 from recgoat_jax.graphs.propagate import compressed_row_product, segment_sum_product, sparse_product
+from tests.graphs.worlds import graph_of
 
 NODES, DIM = 12, 10
 KINDS = ["symmetric", "same places", "directed"]
@@ -23,19 +24,6 @@ def random_matrix(kind: str) -> np.ndarray:
         weights = weights + weights.T
     places[5] = places[:, 5] = False
     return np.where(places, weights, 0).astype(np.float32)
-
-
-def graph_of(matrix: np.ndarray) -> jraph.GraphsTuple:
-    receivers, senders = np.nonzero(matrix)
-    return jraph.GraphsTuple(
-        nodes=None,
-        edges=matrix[receivers, senders],
-        senders=senders.astype(np.int32),
-        receivers=receivers.astype(np.int32),
-        globals=None,
-        n_node=np.array([len(matrix)], np.int32),
-        n_edge=np.array([len(receivers)], np.int32),
-    )
 
 
 @pytest.fixture(scope="module")
