@@ -16,7 +16,10 @@ name                    meaning
 ``dim``                 width of a representation
 ``feature``             width of a raw feature table
 ``heads``               attention heads
+``slots``               rows of a table that one device holds
 ======================  ===========================================================================
+
+Axes of a device mesh: examples are spread over both, tables over the second.
 """
 
 import numpy as np
@@ -31,4 +34,13 @@ PresentMask = Bool[np.ndarray, " rows"]
 FeatureValues = Float[np.ndarray, "rows feature"]
 """float32 feature matrix aligned with a vocabulary."""
 
-__all__ = ["FeatureValues", "PresentMask", "RowIds"]
+DATA_AXIS = "data"
+"""Mesh axis whose devices hold the same rows of every table, and different examples."""
+
+ROWS_AXIS = "rows"
+"""Mesh axis that the rows of tables and graphs are spread over, and examples as well."""
+
+EXAMPLE_AXES = (DATA_AXIS, ROWS_AXIS)
+"""Mesh axes that the examples of a batch are spread over."""
+
+__all__ = ["DATA_AXIS", "EXAMPLE_AXES", "ROWS_AXIS", "FeatureValues", "PresentMask", "RowIds"]

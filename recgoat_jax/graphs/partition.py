@@ -65,6 +65,32 @@ class NodePartition:
         order[place] = np.arange(len(shards))
         return cls(place, order, num_shards)
 
+    @classmethod
+    def joined(cls, first: "NodePartition", second: "NodePartition") -> "NodePartition":
+        """The partition of the nodes of both, those of the second counted on from those of the first.
+
+        Args:
+            first: for example of users.
+            second: for example of items; of as many shards.
+
+        Returns:
+            In each shard the rows of the first, padding included, then those of the second.
+
+        Raises:
+            ValueError: other numbers of shards.
+        """
+        if first.num_shards != second.num_shards:
+            raise ValueError(f"partitions of {first.num_shards} and {second.num_shards} shards cannot be joined.")
+        size = first.rows_per_shard + second.rows_per_shard
+        shard, slot = np.divmod(first.place, first.rows_per_shard)
+        places = [shard * size + slot]
+        shard, slot = np.divmod(second.place, second.rows_per_shard)
+        places.append(shard * size + first.rows_per_shard + slot)
+        place = np.concatenate(places).astype(np.int32)
+        order = np.full(first.num_shards * size, -1, np.int32)
+        order[place] = np.arange(len(place))
+        return cls(place, order, first.num_shards)
+
     def to_mesh_order(self, x: Float[Array, "nodes dim"]) -> Float[Array, "rows dim"]:
         """Lays an array of nodes out for the mesh.
 
@@ -110,15 +136,32 @@ def balanced_partition(adjacency: Adjacency, num_shards: int) -> NodePartition:
     degrees = np.diff(np.asarray(adjacency.rows.offsets)).astype(np.int64)
     if adjacency.transposed is not None:
         degrees = degrees + np.diff(np.asarray(adjacency.transposed.offsets))
-    room = -(-len(degrees) // num_shards)
-    shards = np.empty(len(degrees), np.int32)
+    return partition_by_weight(degrees, num_shards)
+
+
+def partition_by_weight(weights: Int[np.ndarray, " nodes"], num_shards: int) -> NodePartition:
+    """`balanced_partition` of nodes whose weights are known.
+
+    Args:
+        weights: ``nodes``, the work that each node makes, usually its edges.
+        num_shards: shards.
+
+    Returns:
+        The partition; equal for equal arguments.
+
+    Raises:
+        ValueError: no shard.
+    """
+    _check_shards(num_shards)
+    room = -(-len(weights) // num_shards)
+    shards = np.empty(len(weights), np.int32)
     # Edges, then rows of each shard that has room: of equally loaded shards the emptier comes first.
     lightest = [(0, 0, shard) for shard in range(num_shards)]
-    for node in np.argsort(-degrees, kind="stable").tolist():
+    for node in np.argsort(-weights, kind="stable").tolist():
         edges, rows, shard = heapq.heappop(lightest)
         shards[node] = shard
         if rows + 1 < room:
-            heapq.heappush(lightest, (edges + int(degrees[node]), rows + 1, shard))
+            heapq.heappush(lightest, (edges + int(weights[node]), rows + 1, shard))
     return NodePartition.from_shards(shards, num_shards)
 
 
@@ -166,4 +209,4 @@ def _check_shards(num_shards: int) -> None:
         raise ValueError(f"num_shards is {num_shards}; expected 1 or more.")
 
 
-__all__ = ["NodePartition", "balanced_partition", "edges_per_shard"]
+__all__ = ["NodePartition", "balanced_partition", "edges_per_shard", "partition_by_weight"]

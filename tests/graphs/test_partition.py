@@ -159,3 +159,14 @@ def test_a_partition_of_another_graph():
     other = Adjacency.from_graph(graph_of(awkward_matrix("symmetric", 11)))
     with pytest.raises(ValueError, match="the partition deals 11 nodes, the matrix has 10"):
         ShardedAdjacency.from_adjacency(adjacency, balanced_partition(other, 2))
+
+
+def test_joined_partitions_keep_each_shard_together() -> None:
+    users = NodePartition.from_shards(np.array([1, 0, 1]), 2)
+    items = NodePartition.from_shards(np.array([0, 0, 0, 1]), 2)
+    nodes = NodePartition.joined(users, items)
+    # Shard 0: user 1, a padding row, items 0 to 2; shard 1: users 0 and 2, item 3, two padding rows.
+    np.testing.assert_array_equal(nodes.order, [1, -1, 3, 4, 5, 0, 2, 6, -1, -1])
+    np.testing.assert_array_equal(nodes.order[nodes.place], np.arange(7))
+    with pytest.raises(ValueError, match="2 and 3 shards cannot be joined"):
+        NodePartition.joined(users, NodePartition.from_shards(np.array([0]), 3))
