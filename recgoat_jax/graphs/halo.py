@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int, Shaped
 from recgoat_jax.graphs.adjacency import Adjacency, CompressedRows
 from recgoat_jax.graphs.edge_groups import RequestLists, grouped_edges, padded_values, placed_edges, request_lists
 from recgoat_jax.graphs.partition import NodePartition
-from recgoat_jax.graphs.propagate import propagate, sparse_product
+from recgoat_jax.graphs.propagate import propagate, safe_rsqrt, sparse_product
 from recgoat_jax.graphs.sharded import with_received
 
 
@@ -96,8 +96,50 @@ def sharded_weighted_propagate(
         ``rows_per_shard x dim``; zero for nodes that receive no edge and for padding.
     """
     own = jax.tree.map(lambda array: array[0], graph)
-    received = propagate(own.adjacency, with_halo(own, x, axis_name=axis_name), own_edges(own, weights, 0))
-    return received[: x.shape[0]]
+    return halo_product(own, x, own_edges(own, weights, 0), axis_name=axis_name)
+
+
+def halo_product(
+    own: HaloGraph,
+    x: Float[Array, "slots dim"],
+    weights: Float[Array, " edges"] | None,
+    *,
+    axis_name: str | tuple[str, ...],
+) -> Float[Array, "slots dim"]:
+    """The rows of this device of ``A @ x``.
+
+    Args:
+        own: the graph of this device, without its axis of shards.
+        x: ``rows_per_shard x dim``.
+        weights: ``edges`` of this device, differentiated; None: the matrix's own, which are constants.
+        axis_name: mapped axis, or axes.
+
+    Returns:
+        ``rows_per_shard x dim``.
+    """
+    return propagate(own.adjacency, with_halo(own, x, axis_name=axis_name), weights)[: x.shape[0]]
+
+
+def halo_normalization(
+    own: HaloGraph, weights: Float[Array, " edges"], *, axis_name: str | tuple[str, ...]
+) -> Float[Array, " edges"]:
+    """Degree-normalised weights of this device's edges, ``w_ij / sqrt(d_i d_j)``, for weights that are symmetric.
+
+    What a node sends is then what it receives, which its own device knows.
+
+    Args:
+        own: the graph of this device, without its axis of shards.
+        weights: ``edges`` of this device, equal on an edge and its reverse, not negative.
+        axis_name: mapped axis, or axes.
+
+    Returns:
+        ``edges``, differentiable; zero on padding edges and where a degree is zero.
+    """
+    weights = jnp.where(own.edge >= 0, weights, 0.0)
+    adjacency = own.adjacency
+    degrees = jax.ops.segment_sum(weights, adjacency.receivers, adjacency.num_nodes, indices_are_sorted=True)
+    scales = safe_rsqrt(with_halo(own, degrees[: own.rows_per_shard, None], axis_name=axis_name)[:, 0])
+    return weights * scales[adjacency.receivers] * scales[adjacency.senders]
 
 
 def with_halo(
@@ -206,4 +248,4 @@ def _returned(lists: RequestLists, rows_per_shard: int) -> CompressedRows:
     ).rows
 
 
-__all__ = ["HaloGraph", "own_edges", "sharded_weighted_propagate", "with_halo"]
+__all__ = ["HaloGraph", "halo_normalization", "halo_product", "own_edges", "sharded_weighted_propagate", "with_halo"]

@@ -1,18 +1,12 @@
 """Graph convolutions without parameters: one in the style of jraph, and LightGCN on the fast path."""
 
-from collections.abc import Callable
-from typing import Literal
-
 import jax
 import jax.numpy as jnp
 import jraph
 from jaxtyping import Array, Float
 
-from recgoat_jax.graphs.adjacency import Adjacency
-from recgoat_jax.graphs.propagate import propagate
-
-LayerCombination = Literal["mean", "sum", "last"]
-"""How the layers of LightGCN become one representation."""
+from recgoat_jax.graphs.combine import LayerCombination, combine_layers
+from recgoat_jax.graphs.products import AnyGraph, graph_product
 
 
 def lightgcn_convolution(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
@@ -40,7 +34,7 @@ def lightgcn_convolution(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
 
 
 def lightgcn(
-    adjacency: Adjacency,
+    adjacency: AnyGraph,
     x: Float[Array, "nodes dim"],
     *,
     num_layers: int,
@@ -52,7 +46,7 @@ def lightgcn(
     He et al. (SIGIR 2020), equations 3 and 4 with equal layer weights ``1 / (L + 1)``, and equation 7.
 
     Args:
-        adjacency: the normalised matrix A.
+        adjacency: the normalised matrix A; over devices this device's part of it, as in `graph_product`.
         x: ``nodes x dim``, layer 0.
         num_layers: L; 0 returns ``x`` itself.
         combine: mean or sum of the layers 0 to L, or the last layer alone.
@@ -64,43 +58,9 @@ def lightgcn(
     Raises:
         ValueError: a negative number of layers.
     """
-    return combine_layers(lambda layer: propagate(adjacency, layer, weights), x, num_layers=num_layers, combine=combine)
+    return combine_layers(
+        lambda layer: graph_product(adjacency, layer, weights), x, num_layers=num_layers, combine=combine
+    )
 
 
-def combine_layers(
-    convolve: Callable[[Float[Array, "nodes dim"]], Float[Array, "nodes dim"]],
-    x: Float[Array, "nodes dim"],
-    *,
-    num_layers: int,
-    combine: LayerCombination,
-) -> Float[Array, "nodes dim"]:
-    """One representation of the layers 0 to L, each a convolution of the one before.
-
-    Args:
-        convolve: the next layer of one.
-        x: ``nodes x dim``, layer 0.
-        num_layers: L; 0 returns ``x`` itself.
-        combine: mean or sum of the layers 0 to L, or the last layer alone.
-
-    Returns:
-        ``nodes x dim``.
-
-    Raises:
-        ValueError: a negative number of layers.
-    """
-    if num_layers < 0:
-        raise ValueError(f"num_layers is {num_layers}; expected 0 or more.")
-    layer, total = x, x
-    for _ in range(num_layers):
-        layer = convolve(layer)
-        total = total + layer
-    match combine:
-        case "mean":
-            return total / (num_layers + 1)
-        case "sum":
-            return total
-        case "last":
-            return layer
-
-
-__all__ = ["LayerCombination", "combine_layers", "lightgcn", "lightgcn_convolution"]
+__all__ = ["lightgcn", "lightgcn_convolution"]

@@ -55,7 +55,7 @@ def symmetric_normalization(adjacency: Adjacency, weights: Float[Array, " edges"
     num_nodes, senders, receivers = adjacency.num_nodes, adjacency.senders, adjacency.receivers
     received = jax.ops.segment_sum(weights, receivers, num_segments=num_nodes, indices_are_sorted=True)
     sent = jax.ops.segment_sum(weights, senders, num_segments=num_nodes)
-    return weights * _safe_rsqrt(received)[receivers] * _safe_rsqrt(sent)[senders]
+    return weights * safe_rsqrt(received)[receivers] * safe_rsqrt(sent)[senders]
 
 
 def sparse_product(
@@ -175,10 +175,17 @@ def _weighted_backward(
 _propagate_weighted.defvjp(_weighted_forward, _weighted_backward)
 
 
-def _safe_rsqrt(degrees: Float[Array, " nodes"]) -> Float[Array, " nodes"]:
+def safe_rsqrt(degrees: Float[Array, " nodes"]) -> Float[Array, " nodes"]:
     """``1 / sqrt(d)``, and zero with a zero gradient where d is not positive."""
     positive = degrees > 0
     return jnp.where(positive, jax.lax.rsqrt(jnp.where(positive, degrees, 1.0)), 0.0)
 
 
-__all__ = ["compressed_row_product", "propagate", "segment_sum_product", "sparse_product", "symmetric_normalization"]
+__all__ = [
+    "compressed_row_product",
+    "propagate",
+    "safe_rsqrt",
+    "segment_sum_product",
+    "sparse_product",
+    "symmetric_normalization",
+]

@@ -16,7 +16,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
-from recgoat_jax.graphs.layers import LayerCombination, combine_layers
+from recgoat_jax.graphs.combine import LayerCombination, combine_layers
 from recgoat_jax.graphs.propagate import sparse_product
 from recgoat_jax.graphs.sharded_adjacency import Entries, ExchangeEntries, RingEntries, ShardedAdjacency
 

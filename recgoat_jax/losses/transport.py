@@ -111,6 +111,8 @@ def released_transport(
     *,
     epsilon: float = 0.01,
     num_iterations: int = 100,
+    where: Bool[Array, " rows"] | None = None,
+    axis_name: AxisName | None = None,
 ) -> Float[Array, "source target"]:
     r"""The transport plan of RecGOAT's published program, flaws included; for reproducing it, not for use.
 
@@ -126,6 +128,8 @@ def released_transport(
         target: ``rows x target``.
         epsilon: the program's regularisation.
         num_iterations: iterations; rows first, columns last.
+        where: valid rows; None: all.
+        axis_name: mapped axis over which the rows are spread.
 
     Returns:
         T, ``source x target``, of total mass 1 where it works (not scaled by d); a constant to the gradient.
@@ -141,7 +145,7 @@ def released_transport(
     """
     if source.ndim != 2 or target.ndim != 2 or source.shape[0] != target.shape[0]:
         raise ValueError(f"source and target must be matrices with the same rows, got {source.shape}, {target.shape}")
-    return _released_transport(source, target, epsilon, num_iterations=num_iterations)
+    return _released_transport(source, target, epsilon, where, num_iterations=num_iterations, axis_name=axis_name)
 
 
 @partial(jax.jit, static_argnames=("num_iterations", "cost", "axis_name"))
@@ -181,12 +185,18 @@ def _feature_transport(
     )
 
 
-@partial(jax.jit, static_argnames="num_iterations")
+@partial(jax.jit, static_argnames=("num_iterations", "axis_name"))
 def _released_transport(
-    source: Float[Array, "rows source"], target: Float[Array, "rows target"], epsilon: Scalar, *, num_iterations: int
+    source: Float[Array, "rows source"],
+    target: Float[Array, "rows target"],
+    epsilon: Scalar,
+    where: Bool[Array, " rows"] | None,
+    *,
+    num_iterations: int,
+    axis_name: AxisName | None,
 ) -> Float[Array, "source target"]:
     """`released_transport` of checked arguments."""
-    cost_matrix = jax.lax.stop_gradient(squared_cost(axis_moments(source, target, where=None, axis_name=None)))
+    cost_matrix = jax.lax.stop_gradient(squared_cost(axis_moments(source, target, where=where, axis_name=axis_name)))
     num_sources, num_targets = cost_matrix.shape
     kernel = jnp.exp(-cost_matrix / epsilon)
 

@@ -10,6 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from recgoat_jax.data import Dataset
+from recgoat_jax.graphs.shard import Shard
 from recgoat_jax.models.objective import Regularization, ranking_terms
 from recgoat_jax.models.protocols import Batch, LossOutput, Vectors
 from recgoat_jax.nn.variables import Initialization, initial_table
@@ -47,7 +48,7 @@ class BprMf(nnx.Module):
             initial_table(rngs.params(), dataset.num_items, config.dim, initialization=config.initialization)
         )
 
-    def loss(self, batch: Batch, *, key: Key[Array, ""]) -> LossOutput:
+    def loss(self, batch: Batch, *, key: Key[Array, ""], shard: Shard | None = None) -> LossOutput:
         """BPR plus the penalty on the rows of the batch; nothing random."""
         del key
         users, items = self.user_table[...], self.item_table[...]
@@ -59,15 +60,18 @@ class BprMf(nnx.Module):
             item_table=items,
             regularization=self.config.regularization,
             weight=self.config.regularization_weight,
+            shard=shard,
         )
         return LossOutput(terms["bpr"] + terms["regularization"], terms)
 
-    def vectors(self) -> Vectors:
+    def vectors(self, *, shard: Shard | None = None) -> Vectors:
         """The two tables."""
+        del shard
         return Vectors(self.user_table[...], self.item_table[...])
 
-    def diagnostics(self) -> Mapping[str, Float[Array, ""]]:
+    def diagnostics(self, *, shard: Shard | None = None) -> Mapping[str, Float[Array, ""]]:
         """Nothing to report."""
+        del shard
         return {}
 
 

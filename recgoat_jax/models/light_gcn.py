@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from recgoat_jax.data import Dataset
-from recgoat_jax.graphs import Adjacency, bipartite_graph, lightgcn
+from recgoat_jax.graphs import Adjacency, Shard, bipartite_graph, lightgcn
 from recgoat_jax.models.objective import Regularization, ranking_terms
 from recgoat_jax.models.protocols import Batch, LossOutput, Vectors
 from recgoat_jax.nn.variables import Constant, Initialization, initial_table
@@ -54,16 +54,17 @@ class LightGcn(nnx.Module):
         graph = bipartite_graph(dataset.train, dataset.num_users, dataset.num_items)
         self.adjacency = Constant(Adjacency.from_graph(graph))
 
-    def vectors(self) -> Vectors:
+    def vectors(self, *, shard: Shard | None = None) -> Vectors:
         """Z: the mean of all layers."""
+        del shard
         users, items = self.user_table[...], self.item_table[...]
         nodes = lightgcn(self.adjacency.get_value(), jnp.concatenate([users, items]), num_layers=self.config.num_layers)
         return Vectors(nodes[: len(users)], nodes[len(users) :])
 
-    def loss(self, batch: Batch, *, key: Key[Array, ""]) -> LossOutput:
+    def loss(self, batch: Batch, *, key: Key[Array, ""], shard: Shard | None = None) -> LossOutput:
         """BPR on propagated vectors plus the penalty on ego rows; nothing random."""
         del key
-        users, items = self.vectors()
+        users, items = self.vectors(shard=shard)
         terms = ranking_terms(
             batch,
             user_vectors=users,
@@ -72,11 +73,13 @@ class LightGcn(nnx.Module):
             item_table=self.item_table[...],
             regularization=self.config.regularization,
             weight=self.config.regularization_weight,
+            shard=shard,
         )
         return LossOutput(terms["bpr"] + terms["regularization"], terms)
 
-    def diagnostics(self) -> Mapping[str, Float[Array, ""]]:
+    def diagnostics(self, *, shard: Shard | None = None) -> Mapping[str, Float[Array, ""]]:
         """Nothing to report."""
+        del shard
         return {}
 
 

@@ -8,6 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from recgoat_jax.data import Dataset
+from recgoat_jax.graphs.shard import Shard
 from recgoat_jax.models.protocols import Batch, LossOutput, Vectors
 from recgoat_jax.nn.variables import Constant
 
@@ -31,17 +32,19 @@ class MostPopular(nnx.Module):
         self.num_users = dataset.num_users
         self.counts = Constant(jnp.asarray(dataset.item_counts, jnp.float32))
 
-    def loss(self, batch: Batch, *, key: Key[Array, ""]) -> LossOutput:
+    def loss(self, batch: Batch, *, key: Key[Array, ""], shard: Shard | None = None) -> LossOutput:
         """Zero: there is nothing to train."""
-        del batch, key
+        del batch, key, shard
         return LossOutput(jnp.zeros(()), {})
 
-    def vectors(self) -> Vectors:
+    def vectors(self, *, shard: Shard | None = None) -> Vectors:
         """Users are 1, items their counts: the score is the count."""
-        return Vectors(jnp.ones((self.num_users, 1)), self.counts[...][:, None])
+        users = self.num_users if shard is None else len(shard.users.numbers)
+        return Vectors(jnp.ones((users, 1)), self.counts[...][:, None])
 
-    def diagnostics(self) -> Mapping[str, Float[Array, ""]]:
+    def diagnostics(self, *, shard: Shard | None = None) -> Mapping[str, Float[Array, ""]]:
         """Nothing to report."""
+        del shard
         return {}
 
 

@@ -1,12 +1,18 @@
 """The ranking objective that the collaborative models share: BPR on triples plus a penalty on their ID rows."""
 
-from typing import Literal
+from typing import Literal, TypedDict
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from recgoat_jax.arrays import EXAMPLE_AXES
+from recgoat_jax.graphs.shard import Shard, example_axes, take_rows
 from recgoat_jax.losses import bpr_loss, embedding_norm_regularization, l2_regularization
+from recgoat_jax.losses.log_sums import Collective
 from recgoat_jax.models.protocols import Batch
+
+_SCORES_AT_ONCE = 2**23
 
 Regularization = Literal["l2", "norm"]
 """``"l2"``: squared row norms, a mean over triples. ``"norm"``: un-squared Frobenius norms over the batch size."""
@@ -21,6 +27,7 @@ def ranking_terms(
     item_table: Float[Array, "items dim"],
     regularization: Regularization,
     weight: float,
+    shard: Shard | None,
 ) -> dict[str, Float[Array, ""]]:
     """BPR and its regulariser, weighted.
 
@@ -32,23 +39,77 @@ def ranking_terms(
         item_table: ego ID rows that are penalised.
         regularization: which penalty.
         weight: its weight.
+        shard: what this device holds; None on one device.
 
     Returns:
         ``{"bpr": ..., "regularization": ...}``.
     """
-    user = user_vectors[batch.users]
-    positive_scores = jnp.sum(user * item_vectors[batch.positives], axis=-1)
-    negative_scores = jnp.sum(user * item_vectors[batch.negatives], axis=-1)
-    rows = (user_table[batch.users], item_table[batch.positives], item_table[batch.negatives])
+    axis_name = example_axes(shard)
+    user = take_rows(user_vectors, batch.users, shard)
+    positive_scores = jnp.sum(user * take_rows(item_vectors, batch.positives, shard), axis=-1)
+    negative_scores = jnp.sum(user * take_rows(item_vectors, batch.negatives, shard), axis=-1)
+    rows = (
+        take_rows(user_table, batch.users, shard),
+        take_rows(item_table, batch.positives, shard),
+        take_rows(item_table, batch.negatives, shard),
+    )
     match regularization:
         case "l2":
-            penalty = l2_regularization(*rows, where=batch.mask)
+            penalty = l2_regularization(*rows, where=batch.mask, axis_name=axis_name)
         case "norm":
-            penalty = embedding_norm_regularization(*rows, where=batch.mask)
+            penalty = embedding_norm_regularization(*rows, where=batch.mask, axis_name=axis_name)
     return {
-        "bpr": bpr_loss(positive_scores, negative_scores, where=batch.mask),
+        "bpr": bpr_loss(positive_scores, negative_scores, where=batch.mask, axis_name=axis_name),
         "regularization": weight * penalty,
     }
 
 
-__all__ = ["Regularization", "ranking_terms"]
+def first_examples(batch: Batch, count: int | None, shard: Shard | None) -> Batch:
+    """The first examples of a batch; over devices those of them that this device has.
+
+    Example e of a batch is on device ``e mod devices``, so the devices have equally many of them.
+
+    Args:
+        batch: the examples of this device.
+        count: examples of the whole batch; None: all.
+        shard: what this device holds; None on one device.
+
+    Returns:
+        A batch; over devices padded, by a mask, to as many examples everywhere.
+    """
+    if count is None:
+        return batch
+    if shard is None:
+        return jax.tree.map(lambda values: values[:count], batch)
+    devices = jax.lax.axis_size(EXAMPLE_AXES)
+    few = jax.tree.map(lambda values: values[: -(-count // devices)], batch)
+    number = jnp.arange(len(few.mask)) * devices + jax.lax.axis_index(EXAMPLE_AXES)
+    return few._replace(mask=few.mask & (number < count))
+
+
+class SpreadContrast(TypedDict):
+    """How a contrastive loss runs over devices: its keyword arguments for that."""
+
+    axis_name: tuple[str, ...] | None
+    collective: Collective
+
+
+def spread_contrast(batch: Batch, shard: Shard | None) -> SpreadContrast:
+    """The form of a contrastive loss for a batch.
+
+    All keys at once while the scores of a device's examples with all keys take up to 32 MiB, else the ring.
+
+    Args:
+        batch: the examples of this device.
+        shard: what this device holds; None on one device.
+
+    Returns:
+        Arguments of `recgoat_jax.losses.info_nce` and `recgoat_jax.losses.cmcl_loss`.
+    """
+    if shard is None:
+        return {"axis_name": None, "collective": "all_gather"}
+    scores = len(batch.mask) ** 2 * jax.lax.axis_size(EXAMPLE_AXES)
+    return {"axis_name": EXAMPLE_AXES, "collective": "all_gather" if scores <= _SCORES_AT_ONCE else "ring"}
+
+
+__all__ = ["Regularization", "SpreadContrast", "first_examples", "ranking_terms", "spread_contrast"]

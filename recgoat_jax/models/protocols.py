@@ -5,6 +5,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from recgoat_jax.graphs.shard import Shard
+
 
 class Batch(NamedTuple):
     """Triples of one training step; a padded example is a mask, never a dropped remainder.
@@ -43,17 +45,22 @@ class Vectors(NamedTuple):
 
 @runtime_checkable
 class Retriever(Protocol):
-    """A model that gives every user and every item a vector (an ``nnx.Module``)."""
+    """A model that gives every user and every item a vector (an ``nnx.Module``).
 
-    def loss(self, batch: Batch, *, key: Key[Array, ""]) -> LossOutput:
+    Over devices its methods run within `jax.shard_map`: tables, features and graphs are this device's part, ids are
+    places in mesh order, and ``shard`` says what is here. Sums over users, items or examples then go over the devices
+    (`recgoat_jax.graphs.shard`). On one device ``shard`` is None.
+    """
+
+    def loss(self, batch: Batch, *, key: Key[Array, ""], shard: Shard | None = None) -> LossOutput:
         """The training loss of one batch; ``key`` drives dropout and every other random use."""
         ...
 
-    def vectors(self) -> Vectors:
+    def vectors(self, *, shard: Shard | None = None) -> Vectors:
         """Final vectors, deterministic: dropout is off."""
         ...
 
-    def diagnostics(self) -> Mapping[str, Float[Array, ""]]:
+    def diagnostics(self, *, shard: Shard | None = None) -> Mapping[str, Float[Array, ""]]:
         """Scalars worth a line in the log at each evaluation (fusion weights, marginal errors); may be empty."""
         ...
 

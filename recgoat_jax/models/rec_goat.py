@@ -16,6 +16,7 @@ runs are settings (`recgoat_jax.models.rec_goat_variants`).
 """
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import NamedTuple
 
 import jax
@@ -24,9 +25,10 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from recgoat_jax.data import Dataset
-from recgoat_jax.graphs import lightgcn, propagate
+from recgoat_jax.graphs.products import graph_product
+from recgoat_jax.graphs.shard import Shard, rows_axis, take_rows
 from recgoat_jax.losses import cmcl_loss, info_nce
-from recgoat_jax.models.objective import ranking_terms
+from recgoat_jax.models.objective import first_examples, ranking_terms, spread_contrast
 from recgoat_jax.models.protocols import Batch, LossOutput, Vectors
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.models.rec_goat_inputs import (
@@ -37,6 +39,7 @@ from recgoat_jax.models.rec_goat_inputs import (
     user_inputs,
 )
 from recgoat_jax.nn.alignment import AdaptiveTransport, Aligned, match_scale
+from recgoat_jax.nn.dropout import dropout
 from recgoat_jax.nn.fusion import DenseFusion, WeightedFusion
 from recgoat_jax.nn.variables import Constant, initial_table
 
@@ -162,11 +165,12 @@ class RecGoat(nnx.Module):
         others = {name: (1 - self.config.id_share) * share / total for name, share in relative.items()}
         return {"id": 1.0 - sum(others.values()), **others}
 
-    def encode(self, *, key: Key[Array, ""] | None = None) -> Encoded:
+    def encode(self, *, key: Key[Array, ""] | None = None, shard: Shard | None = None) -> Encoded:
         """Runs the model over all users and items.
 
         Args:
             key: drives dropout; None: dropout is off.
+            shard: what this device holds; None on one device.
 
         Returns:
             Vectors and views.
@@ -177,30 +181,36 @@ class RecGoat(nnx.Module):
             return None if key is None else jax.random.fold_in(key, position)
 
         users, items = self.user_table[...], self.item_table[...]
-        adjacency, weights = self.interactions()
-        nodes = lightgcn(adjacency, jnp.concatenate([users, items]), num_layers=config.num_layers, weights=weights)
+        user_rows, item_rows = (None, None) if shard is None else (shard.users, shard.items)
+        nodes = self.interactions(jnp.concatenate([users, items]), num_layers=config.num_layers)
         user_vectors, collaborative = nodes[: len(users)], nodes[len(users) :]
         id_view, hop = collaborative, None
         if self.item_graph is not None:
-            hop = propagate(self.item_graph.get_value(), items)
+            hop = graph_product(self.item_graph.get_value(), items)
             id_view = collaborative + config.id_graph_weight * hop
         if self.profiles is not None:
-            profile = self.profiles(key=subkey(0))
-            mixed = (1 - config.user_mix) * user_vectors + config.user_mix * match_scale(profile, user_vectors)
+            profile = self.profiles(key=subkey(0), rows=user_rows)
+            real = None if user_rows is None else user_rows.real
+            profile = match_scale(profile, user_vectors, real, axis_name=rows_axis(shard))
+            mixed = (1 - config.user_mix) * user_vectors + config.user_mix * profile
             user_vectors = jnp.where(self.profiles.present[...][:, None], mixed, user_vectors)
         views = {"id": id_view}
         for position, (name, branch) in enumerate(self.branches.items()):
-            views[name] = branch(key=subkey(position + 1))
+            views[name] = branch(key=subkey(position + 1), rows=item_rows)
         present = {name: branch.present[...] for name, branch in self.branches.items()}
         aligned = {
-            name: transport(views[name], id_view, present=present[name]) for name, transport in self.transports.items()
+            name: transport(
+                views[name],
+                id_view,
+                present=present[name],
+                real=None if item_rows is None else item_rows.real,
+                axis_name=rows_axis(shard),
+            )
+            for name, transport in self.transports.items()
         }
-        fused = self._fuse(views, aligned, present)
+        fused = self._fuse(views, aligned, present, axis_name=rows_axis(shard))
         if self.norm is not None:
-            fused = self.norm(fused)
-            if key is not None:
-                kept = jax.random.bernoulli(jax.random.fold_in(key, len(views)), 1 - config.output_dropout, fused.shape)
-                fused = jnp.where(kept, fused / (1 - config.output_dropout), 0.0)
+            fused = dropout(self.norm(fused), subkey(len(views)), rate=config.output_dropout, rows=item_rows)
             fused = fused * jax.lax.rsqrt(jnp.sum(jnp.square(fused), axis=-1, keepdims=True) + 1e-12)
         return Encoded(user_vectors, fused, views, collaborative, hop, aligned)
 
@@ -209,6 +219,8 @@ class RecGoat(nnx.Module):
         views: Mapping[str, Float[Array, "items dim"]],
         aligned: Mapping[str, Aligned],
         present: Mapping[str, Array],
+        *,
+        axis_name: str | None,
     ) -> Float[Array, "items dim"]:
         if self.dense is not None:
             return self.dense(views, present)
@@ -216,13 +228,15 @@ class RecGoat(nnx.Module):
             return views["id"]
         fitted = {name: one.values for name, one in aligned.items()}
         if self.config.scale == "match":
-            fitted = {name: match_scale(x, views["id"], present[name]) for name, x in fitted.items()}
+            fitted = {
+                name: match_scale(x, views["id"], present[name], axis_name=axis_name) for name, x in fitted.items()
+            }
         return self.weighting({"id": views["id"], **fitted}, present)
 
-    def loss(self, batch: Batch, *, key: Key[Array, ""]) -> LossOutput:
+    def loss(self, batch: Batch, *, key: Key[Array, ""], shard: Shard | None = None) -> LossOutput:
         """BPR, L2, CMCL, the transport cost and the optional contrasts, each weighted."""
         config = self.config
-        encoded = self.encode(key=key)
+        encoded = self.encode(key=key, shard=shard)
         terms = ranking_terms(
             batch,
             user_vectors=encoded.users,
@@ -231,64 +245,71 @@ class RecGoat(nnx.Module):
             item_table=self.item_table[...],
             regularization=config.regularization,
             weight=config.regularization_weight,
+            shard=shard,
         )
         # The batch is in random order, so its first examples are a random sample of it.
-        few = jax.tree.map(lambda values: values[: config.contrast_examples], batch)
+        few = first_examples(batch, config.contrast_examples, shard)
         if config.contrast_weight > 0 and len(encoded.views) > 1:
-            terms["contrast"] = config.contrast_weight * self._contrast(encoded, few)
+            terms["contrast"] = config.contrast_weight * self._contrast(encoded, few, shard)
         if config.id_graph_contrast_weight > 0 and encoded.hop is not None:
             terms["id_graph_contrast"] = config.id_graph_contrast_weight * info_nce(
-                encoded.collaborative[few.positives],
-                encoded.hop[few.positives],
+                take_rows(encoded.collaborative, few.positives, shard),
+                take_rows(encoded.hop, few.positives, shard),
                 temperature=config.temperature,
                 ids=few.positives,
                 where=few.mask,
                 direction="both",
+                **spread_contrast(few, shard),
             )
         if config.user_item_contrast_weight > 0:
             terms["user_item_contrast"] = config.user_item_contrast_weight * info_nce(
-                encoded.users[batch.users],
-                encoded.items[batch.positives],
+                take_rows(encoded.users, batch.users, shard),
+                take_rows(encoded.items, batch.positives, shard),
                 temperature=config.temperature,
                 where=batch.mask,
+                **spread_contrast(batch, shard),
             )
         if config.wasserstein_weight > 0 and config.transport == "plan" and encoded.aligned:
             cost = sum((one.cost for one in encoded.aligned.values()), start=jnp.zeros(()))
             terms["wasserstein"] = config.wasserstein_weight * cost
         return LossOutput(sum(terms.values(), start=jnp.zeros(())), terms)
 
-    def _contrast(self, encoded: Encoded, batch: Batch) -> Float[Array, ""]:
+    def _contrast(self, encoded: Encoded, batch: Batch, shard: Shard | None) -> Float[Array, ""]:
         """The contrastive term over the views of the batch's items."""
         config = self.config
         if config.contrast == "released":
-            return released_contrast(encoded.views, batch, temperature=config.temperature)
-        masks = {name: branch.present[...][batch.positives] & batch.mask for name, branch in self.branches.items()}
+            return released_contrast(encoded.views, batch, temperature=config.temperature, shard=shard)
+        masks = {
+            name: take_rows(branch.present[...], batch.positives, shard) & batch.mask
+            for name, branch in self.branches.items()
+        }
         return cmcl_loss(
-            {name: view[batch.positives] for name, view in encoded.views.items()},
+            {name: take_rows(view, batch.positives, shard) for name, view in encoded.views.items()},
             temperature=config.temperature,
             ids=batch.positives,
             where={"id": batch.mask, **masks},
+            **spread_contrast(batch, shard),
         )
 
-    def vectors(self) -> Vectors:
+    def vectors(self, *, shard: Shard | None = None) -> Vectors:
         """User vectors and fused item vectors, dropout off."""
-        encoded = self.encode()
+        encoded = self.encode(shard=shard)
         return Vectors(encoded.users, encoded.items)
 
-    def diagnostics(self) -> Mapping[str, Float[Array, ""]]:
+    def diagnostics(self, *, shard: Shard | None = None) -> Mapping[str, Float[Array, ""]]:
         """Fusion weights; cost and marginal error of each plan."""
         scalars: dict[str, Float[Array, ""]] = {}
         if self.weighting is not None:
             shares = self.weighting.shares()
             scalars |= {f"fusion/{name}": shares[position] for position, name in enumerate(self.weighting.names)}
         if self.config.transport == "plan" and self.transports:
-            for name, one in self.encode().aligned.items():
+            for name, one in self.encode(shard=shard).aligned.items():
                 scalars |= {f"transport/{name}/cost": one.cost, f"transport/{name}/error": one.marginal_error}
         return scalars
 
 
 def released_contrast(
-    views: Mapping[str, Float[Array, "items dim"]], batch: Batch, *, temperature: float
+    views: Mapping[str, Float[Array, "items dim"]], batch: Batch, *, temperature: float, shard: Shard | None = None
 ) -> Float[Array, ""]:
     """The published program's cross-modal term: the mean of 1 - InfoNCE over pairs of views.
 
@@ -299,16 +320,23 @@ def released_contrast(
         views: name to ``items x dim``.
         batch: triples.
         temperature: tau.
+        shard: what this device holds; None on one device.
 
     Returns:
         The mean over pairs and over positive and negative items.
     """
-    names = list(views)
+    spread = spread_contrast(batch, shard)
     values = [
-        1.0 - info_nce(views[a][rows], views[b][rows], temperature=temperature, where=batch.mask)
+        1.0
+        - info_nce(
+            take_rows(views[a], rows, shard),
+            take_rows(views[b], rows, shard),
+            temperature=temperature,
+            where=batch.mask,
+            **spread,
+        )
         for rows in (batch.positives, batch.negatives)
-        for position, a in enumerate(names)
-        for b in names[position + 1 :]
+        for a, b in combinations(views, 2)
     ]
     return sum(values[1:], start=values[0]) / len(values)
 

@@ -19,10 +19,12 @@ from recgoat_jax.graphs import (
     co_occurrence_graph,
     edge_ratings,
     knn_graph,
+    lightgcn,
     mix_graphs,
     neighbor_graph,
-    symmetric_normalization,
 )
+from recgoat_jax.graphs.products import normalized_weights
+from recgoat_jax.graphs.shard import LocalRows
 from recgoat_jax.nn.gat import GraphAttention
 from recgoat_jax.nn.variables import Constant
 
@@ -62,7 +64,9 @@ class InteractionGraph(nnx.Module):
             )
         fixed = "none" if rating == "learned" else rating
         graph = bipartite_graph(dataset.train, dataset.num_users, dataset.num_items, rating_weight=fixed)
-        self.adjacency = Constant(Adjacency.from_graph(graph))
+        # Two names: over devices a graph whose weights are learned takes another form than one with constant weights.
+        adjacency = Constant(Adjacency.from_graph(graph))
+        self.adjacency, self.rated_adjacency = (None, adjacency) if rating == "learned" else (adjacency, None)
         if rating != "learned":
             self.level_logits, self.edge_levels = None, None
             return
@@ -72,13 +76,16 @@ class InteractionGraph(nnx.Module):
         self.level_logits = nnx.Param(jnp.asarray(np.log(np.expm1(relative)), jnp.float32))
         self.edge_levels = Constant(jnp.asarray(edge_levels, jnp.int32))
 
-    def __call__(self) -> tuple[Adjacency, Float[Array, " edges"] | None]:
-        """The graph, and the edge weights where they are learned."""
-        adjacency: Adjacency = self.adjacency.get_value()
-        if self.level_logits is None or self.edge_levels is None:
-            return adjacency, None
-        weights = jax.nn.softplus(self.level_logits[...])[self.edge_levels[...]]
-        return adjacency, symmetric_normalization(adjacency, weights)
+    def __call__(self, nodes: Float[Array, "nodes dim"], *, num_layers: int) -> Float[Array, "nodes dim"]:
+        """LightGCN over the graph, users before items; over devices this device's nodes."""
+        if self.rated_adjacency is None or self.level_logits is None or self.edge_levels is None:
+            assert self.adjacency is not None
+            return lightgcn(self.adjacency.get_value(), nodes, num_layers=num_layers)
+        graph = self.rated_adjacency.get_value()
+        # Over devices a leading axis of one shard remains, as in the graph.
+        levels = self.edge_levels[...].reshape(-1)
+        weights = normalized_weights(graph, jax.nn.softplus(self.level_logits[...])[levels])
+        return lightgcn(graph, nodes, num_layers=num_layers, weights=weights)
 
 
 class ModalityBranch(nnx.Module):
@@ -132,12 +139,13 @@ class ModalityBranch(nnx.Module):
             else None
         )
 
-    def __call__(self, *, key: Key[Array, ""] | None) -> Float[Array, "rows dim"]:
-        """Vectors of all rows; rows without the modality hold nothing to be read."""
+    def __call__(self, *, key: Key[Array, ""] | None, rows: LocalRows | None = None) -> Float[Array, "rows dim"]:
+        """Vectors of all rows, over devices of this device's; rows without the modality hold nothing to be read."""
         x = self.projection(self.features[...])
         if self.adjacency is not None:
             for position, layer in enumerate(self.attention):
-                x = layer(self.adjacency.get_value(), x, key=None if key is None else jax.random.fold_in(key, position))
+                layer_key = None if key is None else jax.random.fold_in(key, position)
+                x = layer(self.adjacency.get_value(), x, key=layer_key, rows=rows)
         return x
 
 

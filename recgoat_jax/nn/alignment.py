@@ -13,6 +13,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from recgoat_jax.losses import feature_transport, released_transport
+from recgoat_jax.losses.reduction import AxisName, masked_mean, summed_over_devices, valid_count
 from recgoat_jax.nn.variables import Constant
 
 Transport = Literal["plan", "none", "permutation", "linear", "released"]
@@ -39,28 +40,35 @@ class Aligned(NamedTuple):
     marginal_error: Float[Array, ""]
 
 
-def root_mean_square(x: Float[Array, "rows dim"], present: Bool[Array, " rows"] | None = None) -> Float[Array, ""]:
-    """Root mean square of the entries of the present rows."""
-    squares = jnp.mean(jnp.square(x), axis=-1)
-    if present is None:
-        return jnp.sqrt(jnp.mean(squares) + 1e-12)
-    return jnp.sqrt(jnp.sum(jnp.where(present, squares, 0.0)) / jnp.maximum(jnp.sum(present), 1) + 1e-12)
+def root_mean_square(
+    x: Float[Array, "rows dim"], present: Bool[Array, " rows"] | None = None, *, axis_name: AxisName | None = None
+) -> Float[Array, ""]:
+    """Root mean square of the entries of the present rows, of all devices along ``axis_name``."""
+    return jnp.sqrt(masked_mean(jnp.mean(jnp.square(x), axis=-1), where=present, axis_name=axis_name) + 1e-12)
 
 
 def match_scale(
-    x: Float[Array, "rows dim"], target: Float[Array, "rows dim"], present: Bool[Array, " rows"] | None = None
+    x: Float[Array, "rows dim"],
+    target: Float[Array, "rows dim"],
+    present: Bool[Array, " rows"] | None = None,
+    *,
+    axis_name: AxisName | None = None,
 ) -> Float[Array, "rows dim"]:
     """Rescales ``x`` to the root mean square of ``target``; the factor is a constant to the gradient."""
-    return x * jax.lax.stop_gradient(root_mean_square(target, present) / root_mean_square(x, present))
+    sizes = [root_mean_square(side, present, axis_name=axis_name) for side in (target, x)]
+    return x * jax.lax.stop_gradient(sizes[0] / sizes[1])
 
 
-def standardize(x: Float[Array, "rows dim"], present: Bool[Array, " rows"]) -> Float[Array, "rows dim"]:
-    """Columns to mean 0 and variance 1 over the present rows; other rows become zero."""
-    count = jnp.maximum(jnp.sum(present), 1)
+def standardize(
+    x: Float[Array, "rows dim"], present: Bool[Array, " rows"], *, axis_name: AxisName | None = None
+) -> Float[Array, "rows dim"]:
+    """Columns to mean 0 and variance 1 over the present rows of all devices; other rows become zero."""
+    count = jnp.maximum(valid_count(len(present), present, axis_name), 1.0)
     kept = present[:, None]
-    mean = jnp.sum(jnp.where(kept, x, 0.0), axis=0) / count
+    mean = summed_over_devices(jnp.sum(jnp.where(kept, x, 0.0), axis=0), axis_name) / count
     centred = jnp.where(kept, x - mean, 0.0)
-    return centred * jax.lax.rsqrt(jnp.sum(jnp.square(centred), axis=0) / count + 1e-12)
+    squares = summed_over_devices(jnp.sum(jnp.square(centred), axis=0), axis_name)
+    return centred * jax.lax.rsqrt(squares / count + 1e-12)
 
 
 class AdaptiveTransport(nnx.Module):
@@ -104,6 +112,8 @@ class AdaptiveTransport(nnx.Module):
         target: Float[Array, "items dim"],
         *,
         present: Bool[Array, " items"],
+        real: Bool[Array, " items"] | None = None,
+        axis_name: AxisName | None = None,
     ) -> Aligned:
         """Aligns ``source`` with ``target``.
 
@@ -111,6 +121,8 @@ class AdaptiveTransport(nnx.Module):
             source: modality vectors.
             target: ID vectors.
             present: items that have the modality; the plan is solved over them.
+            real: rows that are items, not padding of a device; None: all.
+            axis_name: mapped axis over which the items are spread.
 
         Returns:
             Aligned vectors. Except for ``"released"`` and ``"linear"``, the columns of ``source`` are standardised
@@ -124,7 +136,12 @@ class AdaptiveTransport(nnx.Module):
         match self.transport:
             case "plan":
                 solved = feature_transport(
-                    source, target, epsilon=self.epsilon, num_iterations=self.num_iterations, where=present
+                    source,
+                    target,
+                    epsilon=self.epsilon,
+                    num_iterations=self.num_iterations,
+                    where=present,
+                    axis_name=axis_name,
                 )
                 base, cost, error = solved.plan, solved.cost, solved.marginal_error
             case "permutation":
@@ -135,10 +152,12 @@ class AdaptiveTransport(nnx.Module):
                     target,
                     epsilon=0.01 if self.epsilon is None else self.epsilon,
                     num_iterations=self.num_iterations,
+                    where=real,
+                    axis_name=axis_name,
                 )
             case "none" | "linear":
                 base = None
-        values = source if self.transport == "released" else standardize(source, present)
+        values = source if self.transport == "released" else standardize(source, present, axis_name=axis_name)
         maps = [part for part in (base, None if self.residual is None else self.residual[...]) if part is not None]
         aligned = values @ sum(maps[1:], start=maps[0]) if maps else jnp.zeros_like(values)
         return Aligned(aligned, cost, error)

@@ -3,7 +3,9 @@
 import jax
 import jax.numpy as jnp
 from jax.extend import random as extended_random
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key, UInt
+
+from recgoat_jax.graphs.shard import LocalRows
 
 _RESOLUTION = 1 << 16
 
@@ -36,13 +38,59 @@ def keep_mask(key: Key[Array, ""], shape: tuple[int, ...], *, rate: float) -> Bo
     return (draws >= threshold).reshape(shape)
 
 
-def dropout(x: Float[Array, "..."], key: Key[Array, ""] | None, *, rate: float) -> Float[Array, "..."]:
+def keep_mask_of_rows(
+    key: Key[Array, ""],
+    numbers: Int[Array, " slots"],
+    total: int | UInt[Array, ""],
+    *,
+    width: int,
+    rate: float,
+) -> Bool[Array, "slots width"]:
+    """Some rows of ``keep_mask(key, (total, width), rate=rate)``, without drawing the others.
+
+    A device that holds some rows of a table thus drops what one device drops that holds all of them. It costs twice
+    as much a row as the whole mask: of a pair of words that the generator makes together, one is used.
+
+    Args:
+        key: random key.
+        numbers: ``slots``, row numbers; a negative one gives a row that means nothing.
+        total: rows of the whole mask. From 2^33 elements on, rows share draws.
+        width: columns of the mask.
+        rate: as in `keep_mask`.
+
+    Returns:
+        ``slots x width``.
+    """
+    threshold = _threshold(rate)
+    elements = numbers.astype(jnp.uint32)[:, None] * jnp.uint32(width) + jnp.arange(width, dtype=jnp.uint32)
+    if width % 2 == 0:
+        # Neighbouring elements share a word; so computed, it stays in range for twice as many elements.
+        halves = jnp.arange(width // 2, dtype=jnp.uint32)
+        words = numbers.astype(jnp.uint32)[:, None] * jnp.uint32(width // 2) + halves
+    else:
+        words = elements // 2
+    # `keep_mask` makes word w together with word w + pairs.
+    pairs = (jnp.asarray(total, jnp.uint32) * jnp.uint32(width) + 3) // 4
+    first = words < pairs
+    low = jnp.where(first, words, words - pairs).reshape(-1)
+    made = extended_random.threefry_2x32(jax.random.bits(key, (2,), jnp.uint32), jnp.concatenate([low, low + pairs]))
+    bits = jnp.where(first, *(half.reshape(words.shape) for half in jnp.split(made, 2)))
+    draws = jax.lax.bitcast_convert_type(bits, jnp.uint16)
+    if width % 2 == 0:
+        return draws.reshape(-1, width) >= threshold
+    return jnp.take_along_axis(draws, (elements % 2)[..., None].astype(jnp.int32), axis=-1)[..., 0] >= threshold
+
+
+def dropout(
+    x: Float[Array, "..."], key: Key[Array, ""] | None, *, rate: float, rows: LocalRows | None = None
+) -> Float[Array, "..."]:
     """Zeroes elements with probability ``rate`` and divides the rest by the probability that they are kept.
 
     Args:
         x: any array.
         key: random key, or None for evaluation: x is returned as it is.
         rate: probability of a zero, in [0, 1), rounded to a multiple of 2^-16; 0 returns x.
+        rows: which rows of a larger array the rows of x, a matrix, are; None: all of it.
 
     Returns:
         An array like x, with the same expectation.
@@ -52,7 +100,11 @@ def dropout(x: Float[Array, "..."], key: Key[Array, ""] | None, *, rate: float) 
     """
     if key is None or _threshold(rate) == 0:
         return x
-    return jnp.where(keep_mask(key, x.shape, rate=rate), x / keep_probability(rate), 0.0).astype(x.dtype)
+    if rows is None:
+        kept = keep_mask(key, x.shape, rate=rate)
+    else:
+        kept = keep_mask_of_rows(key, rows.numbers, rows.total, width=x.shape[1], rate=rate)
+    return jnp.where(kept, x / keep_probability(rate), 0.0).astype(x.dtype)
 
 
 def keep_probability(rate: float) -> float:
@@ -66,4 +118,4 @@ def _threshold(rate: float) -> int:
     return min(round(rate * _RESOLUTION), _RESOLUTION - 1)
 
 
-__all__ = ["dropout", "keep_mask", "keep_probability"]
+__all__ = ["dropout", "keep_mask", "keep_mask_of_rows", "keep_probability"]

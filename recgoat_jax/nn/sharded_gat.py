@@ -2,11 +2,11 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float, Key
 
-from recgoat_jax.graphs.halo import HaloGraph, own_edges, with_halo
-from recgoat_jax.nn.dropout import keep_probability
-from recgoat_jax.nn.gat import Kept, attend
+from recgoat_jax.graphs.halo import HaloGraph, with_halo
+from recgoat_jax.nn.attend import Kept, attend
+from recgoat_jax.nn.dropout import keep_mask_of_rows, keep_probability
 
 
 def sharded_graph_attention(
@@ -14,10 +14,10 @@ def sharded_graph_attention(
     features: Float[Array, "slots dim"],
     source_vector: Float[Array, "heads head_dim"],
     target_vector: Float[Array, "heads head_dim"],
-    mask: Bool[Array, "edges heads"] | None = None,
     *,
     axis_name: str | tuple[str, ...],
     dropout_rate: float = 0.0,
+    key: Key[Array, ""] | None = None,
 ) -> Float[Array, "slots dim"]:
     """`recgoat_jax.nn.graph_attention` within `jax.shard_map`; `recgoat_jax.graphs.shard_map_graph` maps it.
 
@@ -29,18 +29,20 @@ def sharded_graph_attention(
         features: ``rows_per_shard x dim``, projected features of the rows of this device.
         source_vector: ``heads x head_dim``, the half of the attention vector that meets the sender.
         target_vector: ``heads x head_dim``, the half that meets the receiver.
-        mask: ``edges x heads``, True for the coefficients that attention dropout keeps, in the order of the unsharded
-            adjacency and whole on every device (`recgoat_jax.nn.dropout.keep_mask`); None: no dropout.
         axis_name: mapped axis, or axes, that the shards are spread over.
-        dropout_rate: the rate that the mask was drawn with.
+        dropout_rate: rate on the normalised coefficients, where a key is given.
+        key: random key of the dropout; each edge draws what it draws on one device.
 
     Returns:
         ``rows_per_shard x dim``; zero for nodes without incoming edges and for padding.
     """
     own = jax.tree.map(lambda array: array[0], graph)
     kept = None
-    if mask is not None:
-        kept = Kept(own_edges(own, mask, False), jnp.float32(keep_probability(dropout_rate)))
+    if key is not None and keep_probability(dropout_rate) < 1.0:
+        there = own.edge >= 0
+        num_edges = jax.lax.psum(jnp.sum(there, dtype=jnp.uint32), axis_name)
+        mask = keep_mask_of_rows(key, own.edge, num_edges, width=len(source_vector), rate=dropout_rate)
+        kept = Kept(mask & there[:, None], jnp.float32(keep_probability(dropout_rate)))
     rows = with_halo(own, features.astype(jnp.float32), axis_name=axis_name)
     attended = attend(own.adjacency, rows, source_vector, target_vector, kept)
     return attended[: features.shape[0]].astype(features.dtype)

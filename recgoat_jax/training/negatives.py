@@ -71,16 +71,41 @@ def sample_negatives(key: Key[Array, ""], users: Int[Array, " batch"], table: Ne
     free = len(table.candidates) - owned
     rank = jax.random.randint(key, users.shape, 0, jnp.maximum(free, 1), jnp.int32)
 
-    def bisect(_: object, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
-        low, high = bounds
-        middle = (low + high) // 2
-        position = jnp.minimum(start + middle, len(table.ranks) - 1)
-        passed = (middle < high) & (table.ranks[position] - middle <= rank)
-        return jnp.where(passed, middle + 1, low), jnp.where(passed, high, middle)
-
-    low, _ = jax.lax.fori_loop(0, table.bisections, bisect, (jnp.zeros_like(owned), owned))
-    item = table.candidates[jnp.minimum(rank + low, len(table.candidates) - 1)]
+    found = bisect_unowned(table.ranks, start, owned, rank, bisections=table.bisections)
+    item = table.candidates[jnp.minimum(found, len(table.candidates) - 1)]
     return Negatives(item, free > 0)
 
 
-__all__ = ["NegativeTable", "Negatives", "sample_negatives"]
+def bisect_unowned(
+    ranks: Int[Array, " pairs"],
+    start: Int[Array, " batch"],
+    owned: Int[Array, " batch"],
+    wanted: Int[Array, " batch"],
+    *,
+    bisections: int,
+) -> Int[Array, " batch"]:
+    """The rank of the r-th candidate that is not in a list.
+
+    Args:
+        ranks: ranks of all lists, ascending within a list.
+        start: ``batch``, where the list begins.
+        owned: ``batch``, its length.
+        wanted: ``batch``, r, from 0.
+        bisections: steps that suffice for the longest list.
+
+    Returns:
+        ``batch``.
+    """
+
+    def bisect(_: object, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bounds
+        middle = (low + high) // 2
+        position = jnp.minimum(start + middle, len(ranks) - 1)
+        passed = (middle < high) & (ranks[position] - middle <= wanted)
+        return jnp.where(passed, middle + 1, low), jnp.where(passed, high, middle)
+
+    low, _ = jax.lax.fori_loop(0, bisections, bisect, (jnp.zeros_like(owned), owned))
+    return wanted + low
+
+
+__all__ = ["NegativeTable", "Negatives", "bisect_unowned", "sample_negatives"]

@@ -1,4 +1,4 @@
-"""The training step: one pure, jitted function of pytrees, scanned on the device."""
+"""The training step: one pure, jitted function of pytrees, scanned on the device, or over the devices of a mesh."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +9,19 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
+from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
-from recgoat_jax.models.protocols import LossOutput, Retriever, Vectors
+from recgoat_jax.arrays import EXAMPLE_AXES, ROWS_AXIS
+from recgoat_jax.graphs.placement import Placement, on_mesh
+from recgoat_jax.models.protocols import Batch, LossOutput, Retriever, Vectors
 from recgoat_jax.training.batches import TrainingPairs, make_batch
 from recgoat_jax.training.keys import Tag, tagged_key
+from recgoat_jax.training.mesh import path_names, place_state, spec_of, specs_of
+from recgoat_jax.training.spread_batches import SpreadPairs, make_spread_batch
+
+AnyPairs = TrainingPairs | SpreadPairs
+"""Training pairs on one device or over a mesh."""
 
 
 @jax.tree_util.register_dataclass
@@ -42,40 +50,72 @@ class StepRecord(NamedTuple):
     gradient_norm: Float[Array, " steps"]
 
 
+class Outputs(NamedTuple):
+    """Final vectors of a model, in mesh order where it is over a mesh, and its scalars for the log."""
+
+    vectors: Vectors
+    diagnostics: Mapping[str, Float[Array, ""]]
+
+
 class Program:
-    """A model taken apart once, and the two jitted functions made of it.
+    """A model taken apart once, and the jitted functions made of it.
+
+    Over a mesh the loss is mapped by `jax.shard_map` and differentiated from outside, so that its gradients are those
+    of one device (`recgoat_jax.losses.mapped`); the optimiser works on each device's part of the parameters.
 
     Args:
         model: a retriever; it is split into its definition, its trained variables and the rest.
         optimizer: optax transformation.
+        placement: where users and items are on a mesh; None: one device.
     """
 
-    def __init__(self, model: Retriever, optimizer: optax.GradientTransformation) -> None:
+    def __init__(
+        self, model: Retriever, optimizer: optax.GradientTransformation, *, placement: Placement | None = None
+    ) -> None:
         if not isinstance(model, nnx.Module):
             raise TypeError(f"a retriever is a flax.nnx.Module, got {type(model).__name__}.")
         self._definition, self._initial, self.constants = nnx.split(model, nnx.Param, ...)
         self._optimizer = optimizer
+        self._placement = placement
         self.has_params = bool(jax.tree.leaves(self._initial))
+        if placement is not None:
+            self._initial, self.constants = (place_state(part, placement) for part in (self._initial, self.constants))
 
     def initial_state(self, root: Key[Array, ""]) -> TrainState:
         """The state before the first step. Its arrays are fresh copies: the first chunk donates them."""
-        params = jax.tree.map(jnp.copy, self._initial)
-        return TrainState(params, self._optimizer.init(params), jnp.zeros((), jnp.int32), root)
 
-    def _merge(self, params: nnx.State, constants: nnx.State) -> Any:
-        # A copy, so that a loss may advance variables of its own without touching the traced originals.
-        return nnx.merge(self._definition, params, constants, copy=True)
+        def make(params: nnx.State, root: Key[Array, ""]) -> TrainState:
+            return TrainState(
+                jax.tree.map(jnp.copy, params), self._optimizer.init(params), jnp.zeros((), jnp.int32), root
+            )
+
+        if self._placement is None:
+            return make(self._initial, root)
+        # A key of this process becomes one of all: as numbers, which are the same everywhere.
+        whole = self._placement.sharding()
+        root = jax.random.wrap_key_data(on_mesh(jax.device_get(jax.random.key_data(root)), whole))
+        return jax.jit(lambda params, root: self._kept_in_place(make(params, root)))(self._initial, root)
+
+    def _kept_in_place(self, state: TrainState) -> TrainState:
+        """The state, each part where the rules say."""
+        if self._placement is None:
+            return state
+        mesh = self._placement.mesh
+        return jax.tree_util.tree_map_with_path(
+            lambda path, leaf: jax.lax.with_sharding_constraint(leaf, NamedSharding(mesh, spec_of(path_names(path)))),
+            state,
+        )
 
     @partial(jax.jit, static_argnums=0, donate_argnames="state")
     def run_steps(
-        self, state: TrainState, constants: nnx.State, pairs: TrainingPairs, order: Int[Array, "steps batch"]
+        self, state: TrainState, constants: nnx.State, pairs: AnyPairs, order: Int[Array, "steps batch"]
     ) -> tuple[TrainState, StepRecord]:
         """Runs one step a row of ``order``.
 
         Args:
             state: donated.
             constants: graphs and features of the model.
-            pairs: training pairs.
+            pairs: training pairs, over the mesh where the model is.
             order: pair numbers, from `epoch_order`.
 
         Returns:
@@ -83,25 +123,69 @@ class Program:
         """
 
         def one_step(state: TrainState, chosen: Int[Array, " batch"]) -> tuple[TrainState, StepRecord]:
-            batch = make_batch(pairs, chosen, key=tagged_key(state.root, Tag.NEGATIVES, state.step))
+            batch = self._batch(pairs, chosen, tagged_key(state.root, Tag.NEGATIVES, state.step))
 
             def objective(params: nnx.State) -> tuple[Float[Array, ""], LossOutput]:
-                output = self._merge(params, constants).loss(batch, key=tagged_key(state.root, Tag.MODEL, state.step))
+                output = self._loss(params, constants, batch, tagged_key(state.root, Tag.MODEL, state.step))
                 return output.total, output
 
             (total, output), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
             updates, opt_state = self._optimizer.update(gradients, state.opt_state, state.params)
             params: Any = optax.apply_updates(state.params, updates)
             record = StepRecord(total, dict(output.terms), optax.tree.norm(gradients))
-            return TrainState(params, opt_state, state.step + 1, state.root), record
+            return self._kept_in_place(TrainState(params, opt_state, state.step + 1, state.root)), record
 
         return jax.lax.scan(one_step, state, order)
 
+    def _batch(self, pairs: AnyPairs, chosen: Int[Array, " batch"], key: Key[Array, ""]) -> Batch:
+        match pairs:
+            case TrainingPairs():
+                return make_batch(pairs, chosen, key=key)
+            case SpreadPairs():
+                assert self._placement is not None
+                return make_spread_batch(pairs, chosen, key=key, mesh=self._placement.mesh)
+
+    def _loss(self, params: nnx.State, constants: nnx.State, batch: Batch, key: Key[Array, ""]) -> LossOutput:
+        if self._placement is None:
+            return self._merge(params, constants).loss(batch, key=key)
+        return jax.shard_map(
+            lambda params, constants, batch, key, shard: self._merge(params, constants).loss(
+                batch, key=key, shard=shard
+            ),
+            mesh=self._placement.mesh,
+            in_specs=(
+                specs_of(params),
+                specs_of(constants),
+                PartitionSpec(EXAMPLE_AXES),
+                PartitionSpec(),
+                PartitionSpec(ROWS_AXIS),
+            ),
+            out_specs=PartitionSpec(),
+        )(params, constants, batch, key, self._placement.shard)
+
     @partial(jax.jit, static_argnums=0)
-    def outputs(self, params: nnx.State, constants: nnx.State) -> tuple[Vectors, Mapping[str, Float[Array, ""]]]:
+    def outputs(self, params: nnx.State, constants: nnx.State) -> Outputs:
         """Final vectors of the model, dropout off, and its scalars for the log: one program, one encoding."""
-        model = self._merge(params, constants)
-        return model.vectors(), model.diagnostics()
+        if self._placement is None:
+            model = self._merge(params, constants)
+            return Outputs(model.vectors(), model.diagnostics())
+
+        def local(params: nnx.State, constants: nnx.State, shard: Any) -> tuple[Vectors, Mapping[str, Array]]:
+            model = self._merge(params, constants)
+            return model.vectors(shard=shard), model.diagnostics(shard=shard)
+
+        return Outputs(
+            *jax.shard_map(
+                local,
+                mesh=self._placement.mesh,
+                in_specs=(specs_of(params), specs_of(constants), PartitionSpec(ROWS_AXIS)),
+                out_specs=(PartitionSpec(ROWS_AXIS), PartitionSpec()),
+            )(params, constants, self._placement.shard)
+        )
+
+    def _merge(self, params: nnx.State, constants: nnx.State) -> Any:
+        # A copy, so that a loss may advance variables of its own without touching the traced originals.
+        return nnx.merge(self._definition, params, constants, copy=True)
 
 
-__all__ = ["Program", "StepRecord", "TrainState"]
+__all__ = ["AnyPairs", "Outputs", "Program", "StepRecord", "TrainState"]

@@ -38,7 +38,6 @@ with install_import_hook("recgoat_jax", "beartype.beartype"):
         sharded_weighted_propagate,
     )
     from recgoat_jax.nn import graph_attention, sharded_graph_attention
-    from recgoat_jax.nn.dropout import keep_mask
     from tests.graphs.worlds import awkward_matrix, graph_of
 
 DEVICES, WIDTH, LAYERS, HEADS = 8, 5, 2, 2
@@ -130,12 +129,10 @@ def attention(devices, kind, rate):
     adjacency, partition = graph_and_partition(kind, devices)
     graph = HaloGraph.from_adjacency(adjacency, partition)
     key = jax.random.key(4)
-    mask = () if rate == 0.0 else (keep_mask(key, (adjacency.num_edges, HEADS), rate=rate),)
     mapped = shard_map_graph(sharded_graph_attention, mesh_of(devices), axis_name=AXES)
-    function = in_node_order(mapped, graph, partition, dropout_rate=rate)
     return compared(
         {"what": "attention", "devices": devices, "kind": kind, "collective": "exchange"},
-        lambda *arguments: function(*arguments, *mask),
+        in_node_order(mapped, graph, partition, dropout_rate=rate, key=key),
         lambda *arguments: graph_attention(adjacency, *arguments, dropout_rate=rate, key=key),
         (normal(1, NODES[kind], HEADS * 3), normal(2, HEADS, 3), normal(3, HEADS, 3)),
     )

@@ -1,14 +1,8 @@
 """Losses over 8 devices against one device, in a process of its own: the device count is fixed when JAX starts."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.multidevice.subprocesses import report_of
 
 # The losses compute in float32; in bfloat16 the product with the weight before them and the gradients are rounded.
 ROUNDING = {"float32": 1e-6, "bfloat16": 2**-8}
@@ -16,17 +10,7 @@ ROUNDING = {"float32": 1e-6, "bfloat16": 2**-8}
 
 @pytest.mark.multidevice
 def test_values_and_gradients_over_eight_devices_equal_those_of_one() -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.multidevice.sharded_losses"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    report = json.loads(done.stdout.splitlines()[-1])
+    report = report_of("tests.multidevice.sharded_losses")
     assert {line["form"] for line in report} == {"pmap", "shard_map", "shard_map without check_vma"}
     assert {(line["devices"], line["collective"]) for line in report} == {
         (devices, collective) for devices in (2, 4, 8) for collective in ("all_gather", "ring")

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from recgoat_jax.nn.dropout import dropout, keep_mask, keep_probability
+from recgoat_jax.nn.dropout import dropout, keep_mask, keep_mask_of_rows, keep_probability
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -52,3 +52,13 @@ def test_rates_outside_the_range(rate):
 
 def test_type_is_kept():
     assert dropout(jnp.ones(8, jnp.bfloat16), jax.random.key(0), rate=0.5).dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize(("total", "width"), [(7, 6), (10, 5), (1, 1), (13, 3), (64, 8), (3, 1)])
+def test_some_rows_draw_what_they_draw_among_all(total, width):
+    key = jax.random.key(3)
+    numbers = np.array([total - 1, 0, total // 2], np.int32)
+    whole = np.asarray(keep_mask(key, (total, width), rate=0.4))
+    for count in (total, jnp.uint32(total)):
+        some = keep_mask_of_rows(key, jnp.asarray(np.append(numbers, -1)), count, width=width, rate=0.4)
+        np.testing.assert_array_equal(np.asarray(some)[:3], whole[numbers])
