@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import runpy
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Annotated
 
 import tyro
 
+from recgoat_jax.cli.supervise import end_with_parent, is_watched, supervised
 from recgoat_jax.encoders.recipes import PreparedData, with_root
 from recgoat_jax.errors import UsageError
 from recgoat_jax.models.bpr_mf import BprMfConfig
@@ -18,8 +20,11 @@ from recgoat_jax.models.build import ModelConfig
 from recgoat_jax.models.light_gcn import LightGcnConfig
 from recgoat_jax.models.most_popular import MostPopularConfig
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
+from recgoat_jax.training.buckets import check_writable
 from recgoat_jax.training.experiment import Experiment
+from recgoat_jax.training.hosts import HostsConfig, find_cluster, is_first, join, leave, on_cloud_tpu
 from recgoat_jax.training.loop import train
+from recgoat_jax.training.mesh import parse_mesh
 from recgoat_jax.training.result import RunResult
 
 MODELS: dict[str, type[ModelConfig]] = {
@@ -40,6 +45,12 @@ class TrainCommand:
     """Prepared directory (with a model name), or the root of the shared research data (with an experiment file)."""
     workdir: Path | None = None
     """Run directory; by default runs/NAME-seedSEED."""
+    mesh: str | None = None
+    """Shape of the device mesh, such as data=4,rows=2; by default one device, or all along data."""
+    checkpoints: str | None = None
+    """Directory, or bucket path, of the checkpoints; by default checkpoints in the run directory."""
+    hosts: Annotated[HostsConfig, tyro.conf.arg(name="")] = field(default_factory=HostsConfig)
+    """Which processes train together."""
     json: bool = False
     """Print the result as JSON instead of text."""
     quiet: bool = False
@@ -107,16 +118,22 @@ def run(command: TrainCommand) -> RunResult:
     """Trains what the command asks for."""
     experiment = command.experiment
     workdir = command.workdir or Path("runs") / f"{experiment.name}-seed{experiment.seed}"
-    return train(experiment, workdir=workdir, quiet=command.quiet)
+    if str(workdir).startswith("gs:/"):
+        raise UsageError(
+            f"--workdir {workdir}: found a bucket path; expected a directory of this machine, for logs and results. "
+            f"Give the bucket path as --checkpoints gs://{str(workdir)[4:].lstrip('/')}."
+        )
+    mesh = None if command.mesh is None else parse_mesh(command.mesh)
+    if command.checkpoints is not None:
+        check_writable(command.checkpoints)
+    return train(experiment, workdir=workdir, quiet=command.quiet, mesh=mesh, checkpoints=command.checkpoints)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Runs ``recgoat train``; returns the exit code."""
-    try:
-        command = parse(arguments)
-    except ValueError as error:  # a config that contradicts itself
-        raise UsageError(str(error)) from error
+def report(command: TrainCommand) -> int:
+    """Trains, and prints the result."""
     result = run(command)
+    if not is_first():
+        return 0
     if command.json:
         print(json.dumps({**dataclasses.asdict(result), "directory": str(result.directory)}))
         return 0
@@ -126,6 +143,25 @@ def main(arguments: Sequence[str]) -> int:
         shown = (f"{name} {metrics[name]:.4f}" for name in metrics if name.startswith(("recall@", "ndcg@")))
         print(f"{split:<5}  " + "  ".join(shown))
     return 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs ``recgoat train``; returns the exit code."""
+    try:
+        command = parse(arguments)
+    except ValueError as error:  # a config that contradicts itself
+        raise UsageError(str(error)) from error
+    cluster = find_cluster(command.hosts, os.environ, has_tpu=on_cloud_tpu())
+    if cluster is None:
+        return report(command)
+    if not is_watched(os.environ):
+        return supervised(arguments, cluster=cluster, config=command.hosts)
+    end_with_parent(os.environ)
+    join(cluster, command.hosts)
+    try:
+        return report(command)
+    finally:
+        leave()
 
 
 if __name__ == "__main__":

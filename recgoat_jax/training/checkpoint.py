@@ -1,38 +1,42 @@
 """Checkpoints: the last state for going on, the best parameters for the result. Everything orbax is in this file.
 
 Two managers, because the newest step must survive when it is not the best. Saves are asynchronous and atomic: a run
-killed while saving finds the save before it.
+killed while saving finds the save before it. Over a mesh every process writes what its devices hold; a save says for
+how many shards its rows are laid out, and goes on with any other number, on any number of processes.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from etils import epath
 from flax import nnx
 
 from recgoat_jax.errors import DataError
+from recgoat_jax.training.layout import Layout
 from recgoat_jax.training.step import TrainState
 
-
-def _abstract(tree: Any) -> Any:
-    return jax.tree.map(ocp.utils.to_shape_dtype_struct, tree)
+_Json = ocp.args.JsonRestore
 
 
 class Checkpoints:
-    """The checkpoints of one run directory.
+    """The checkpoints of one run.
 
     Args:
-        directory: ``checkpoints/`` of the run; made when missing.
+        directory: where they lie; a bucket path (``gs://...``) or a directory that all processes see. Made when
+            missing.
+        layout: how the state's rows are laid out.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: epath.PathLike, *, layout: Layout) -> None:
+        self.directory = epath.Path(directory)
+        self._layout = layout
         options = ocp.CheckpointManagerOptions(max_to_keep=1, create=True, enable_async_checkpointing=True)
-        self._last = ocp.CheckpointManager((directory / "last").resolve(), options=options)
-        self._best = ocp.CheckpointManager((directory / "best").resolve(), options=options)
+        self._last, self._best = (
+            ocp.CheckpointManager(self.directory.resolve() / name, options=options) for name in ("last", "best")
+        )
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -50,21 +54,17 @@ class Checkpoints:
             return
         # The state names its best step: that save must be whole before this one can be.
         self._best.wait_until_finished()
-        self._last.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state.__dict__), progress=ocp.args.JsonSave(dict(progress))
-            ),
-        )
+        self._save(self._last, step, _parts(state), progress)
 
     def restore_last(self, example: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
         """The newest complete save.
 
         Args:
-            example: a state of the right shapes.
+            example: a state of the present run.
 
         Returns:
-            The state and the progress saved with it; None where there is no complete save.
+            The state, laid out and placed as the example, and the progress saved with it; None where there is no
+            complete save. Bit for bit what was saved.
 
         Raises:
             DataError: the save does not fit the example.
@@ -72,21 +72,8 @@ class Checkpoints:
         step = self._last.latest_step()
         if step is None:
             return None
-        try:
-            restored = self._last.restore(
-                step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardRestore(_abstract(example.__dict__)), progress=ocp.args.JsonRestore()
-                ),
-            )
-        except (ValueError, KeyError, FileNotFoundError) as error:
-            raise DataError.at(
-                self.directory / "last" / str(step),
-                found="a checkpoint that does not fit this model or is damaged",
-                expected="the state of the same experiment",
-                action="Choose another run directory, or delete this one to start afresh.",
-            ) from error
-        return TrainState(**restored["state"]), dict(restored["progress"])
+        restored, progress = self._restore(self._last, step, _parts(example))
+        return TrainState(**restored, root=example.root), progress
 
     def save_best(self, step: int, params: nnx.State) -> None:
         """Saves the best parameters so far; the one before is removed once this one is complete."""
@@ -97,16 +84,51 @@ class Checkpoints:
         if latest is not None and latest > step:
             # A later save, which the repetition will reach again; orbax takes no step below its latest.
             self._best.delete(latest)
-        self._best.save(step, args=ocp.args.StandardSave(params))
+        self._save(self._best, step, params, {})
 
     def restore_best(self, step: int, example: nnx.State) -> Any:
         """The best parameters, saved at ``step``; an ``nnx.State`` like the example."""
-        return self._best.restore(step, args=ocp.args.StandardRestore(_abstract(example)))
+        return self._restore(self._best, step, example)[0]
 
     def wait(self) -> None:
         """Returns when every save is on disk."""
         self._last.wait_until_finished()
         self._best.wait_until_finished()
+
+    def _save(self, manager: ocp.CheckpointManager, step: int, tree: Any, progress: Mapping[str, Any]) -> None:
+        manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(tree),
+                progress=ocp.args.JsonSave(dict(progress)),
+                layout=ocp.args.JsonSave({"shards": self._layout.shards}),
+            ),
+        )
+
+    def _restore(self, manager: ocp.CheckpointManager, step: int, example: Any) -> tuple[Any, dict[str, Any]]:
+        try:
+            found = manager.restore(step, args=ocp.args.Composite(progress=_Json(), layout=_Json()))
+            shards = int(found["layout"]["shards"])
+            same = shards == self._layout.shards
+            target = (
+                jax.tree.map(ocp.utils.to_shape_dtype_struct, example)
+                if same
+                else self._layout.in_save(example, shards)
+            )
+            saved = manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(target)))["state"]
+        except (ValueError, KeyError, FileNotFoundError) as error:
+            raise DataError.at(
+                self.directory / manager.directory.name / str(step),
+                found="a checkpoint that does not fit this model or is damaged",
+                expected="the state of the same experiment",
+                action="Choose another run directory, or delete this one to start afresh.",
+            ) from error
+        return saved if same else self._layout.moved(saved, shards, example), dict(found["progress"])
+
+
+def _parts(state: TrainState) -> dict[str, Any]:
+    """What of a state is saved; its key is that of the seed."""
+    return {name: value for name, value in state.__dict__.items() if name != "root"}
 
 
 __all__ = ["Checkpoints"]

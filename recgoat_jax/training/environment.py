@@ -25,6 +25,7 @@ CORE = (
     "polars",
     "pyarrow",
     "tyro",
+    "etils",
     "rich",
     "tensorboardX",
     "matplotlib",
@@ -37,6 +38,7 @@ EXTRAS = {
     "seq": ("array-record",),
     "gpu": ("jax-cuda13-plugin",),
     "tpu": ("libtpu",),
+    "gcs": ("gcsfs",),
 }
 """Extra of the package to the distributions that it brings."""
 

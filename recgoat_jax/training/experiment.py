@@ -12,6 +12,7 @@ from typing import Any
 from recgoat_jax.encoders.recipes import DataConfig, ExampleData
 from recgoat_jax.models.build import ModelConfig
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
+from recgoat_jax.training.batches import Shuffle
 from recgoat_jax.training.optimizer import OptimizerConfig
 
 
@@ -31,8 +32,12 @@ class LoopConfig:
     """Validation metric that chooses the epoch, unrounded."""
     cutoffs: tuple[int, ...] = (5, 10, 20, 50)
     """Cut-offs k of the metrics that are written."""
+    shuffle: Shuffle = "permutation"
+    """How an epoch's order is drawn: whole, or for each step when it is due, for data that is large beside a device."""
     steps_per_call: int = 512
-    """Steps a call of the jitted scan: the grain of the progress line and of a stop."""
+    """Steps a call of the jitted loop at most."""
+    seconds_per_call: float = 2.0
+    """Time that a call of the jitted loop aims at: the grain of the progress line and of a stop."""
     checkpoint_seconds: float = 20.0
     """Least time between two saves of the state."""
     tensorboard: bool = True

@@ -11,8 +11,8 @@ import numpy as np
 from recgoat_jax.data.serialize import to_npz
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation import EvalResult
+from recgoat_jax.evaluation.ranking import VectorPair
 from recgoat_jax.files import CONFIG_FILE, PER_USER_FILE, RESULT_FILE, VECTORS_FILE, write_atomically
-from recgoat_jax.models.protocols import Vectors
 from recgoat_jax.training.experiment import differences
 
 
@@ -50,6 +50,10 @@ class RunResult:
     seed: int
     commit: str | None
 
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``result.json``."""
+        return {name: value for name, value in asdict(self).items() if name != "directory"}
+
 
 def check_same_run(workdir: Path, config: Mapping[str, Any]) -> None:
     """Refuses a directory that holds a run of another experiment.
@@ -86,14 +90,13 @@ def check_same_run(workdir: Path, config: Mapping[str, Any]) -> None:
         )
 
 
-def write_result(result: RunResult, vectors: Vectors, test: EvalResult) -> None:
+def write_result(result: RunResult, vectors: VectorPair, test: EvalResult) -> None:
     """Writes the files that a finished run leaves; ``result.json`` comes last and says that it is complete."""
     directory = result.directory
-    arrays = {"users": np.asarray(vectors.users), "items": np.asarray(vectors.items)}
+    arrays = {name: np.asarray(side) for name, side in zip(("users", "items"), vectors, strict=True)}
     write_atomically(directory / VECTORS_FILE, to_npz(arrays))
     test.write_parquet(directory / PER_USER_FILE)
-    content = {name: value for name, value in asdict(result).items() if name != "directory"}
-    write_atomically(directory / RESULT_FILE, json.dumps(content, indent=2) + "\n")
+    write_atomically(directory / RESULT_FILE, json.dumps(result.to_json(), indent=2) + "\n")
 
 
 def read_result(workdir: Path) -> RunResult | None:
@@ -101,7 +104,12 @@ def read_result(workdir: Path) -> RunResult | None:
     path = workdir / RESULT_FILE
     if not path.exists():
         return None
-    return RunResult(directory=workdir, **json.loads(path.read_text(encoding="utf-8")))
+    return result_from_json(workdir, json.loads(path.read_text(encoding="utf-8")))
 
 
-__all__ = ["RunResult", "check_same_run", "read_result", "write_result"]
+def result_from_json(workdir: Path, content: Mapping[str, Any]) -> RunResult:
+    """The inverse of `RunResult.to_json`."""
+    return RunResult(directory=workdir, **content)
+
+
+__all__ = ["RunResult", "check_same_run", "read_result", "result_from_json", "write_result"]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
@@ -108,7 +109,12 @@ class Program:
 
     @partial(jax.jit, static_argnums=0, donate_argnames="state")
     def run_steps(
-        self, state: TrainState, constants: nnx.State, pairs: AnyPairs, order: Int[Array, "steps batch"]
+        self,
+        state: TrainState,
+        constants: nnx.State,
+        pairs: AnyPairs,
+        order: Int[Array, "steps batch"],
+        count: Int[Array | np.ndarray, ""] | np.int32 | int | None = None,
     ) -> tuple[TrainState, StepRecord]:
         """Runs one step a row of ``order``.
 
@@ -117,25 +123,45 @@ class Program:
             constants: graphs and features of the model.
             pairs: training pairs, over the mesh where the model is.
             order: pair numbers, from `epoch_order`.
+            count: rows to do, from the first; None: all. It is no part of the program: one serves any number.
 
         Returns:
-            The new state and a record with a row a step.
+            The new state and a record with a row a step, zero for those that were not done.
         """
 
-        def one_step(state: TrainState, chosen: Int[Array, " batch"]) -> tuple[TrainState, StepRecord]:
-            batch = self._batch(pairs, chosen, tagged_key(state.root, Tag.NEGATIVES, state.step))
+        def one_step(number: Int[Array, ""], carry: tuple[TrainState, StepRecord]) -> tuple[TrainState, StepRecord]:
+            state, records = carry
+            state, record = self._step(state, constants, pairs, order[number])
+            return state, jax.tree.map(lambda rows, value: rows.at[number].set(value), records, record)
 
-            def objective(params: nnx.State) -> tuple[Float[Array, ""], LossOutput]:
-                output = self._loss(params, constants, batch, tagged_key(state.root, Tag.MODEL, state.step))
-                return output.total, output
+        # What a record holds is known when a step has been traced; nothing is computed here.
+        shapes = jax.eval_shape(lambda *given: tuple(self._step(*given)[1]), state, constants, pairs, order[0])
+        records = StepRecord(*jax.tree.map(lambda one: jnp.zeros((len(order), *one.shape), one.dtype), shapes))
+        rows = jnp.asarray(len(order) if count is None else count)
+        state, records = jax.lax.fori_loop(0, rows, one_step, (state, records))
+        return state, self._everywhere(records)
 
-            (total, output), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
-            updates, opt_state = self._optimizer.update(gradients, state.opt_state, state.params)
-            params: Any = optax.apply_updates(state.params, updates)
-            record = StepRecord(total, dict(output.terms), optax.tree.norm(gradients))
-            return self._kept_in_place(TrainState(params, opt_state, state.step + 1, state.root)), record
+    def _everywhere(self, tree: Any) -> Any:
+        """The arrays, whole on every device, so that every process can read them."""
+        if self._placement is None:
+            return tree
+        return jax.lax.with_sharding_constraint(tree, self._placement.sharding())
 
-        return jax.lax.scan(one_step, state, order)
+    def _step(
+        self, state: TrainState, constants: nnx.State, pairs: AnyPairs, chosen: Int[Array, " batch"]
+    ) -> tuple[TrainState, Any]:
+        """One step, and its row of the record."""
+        batch = self._batch(pairs, chosen, tagged_key(state.root, Tag.NEGATIVES, state.step))
+
+        def objective(params: nnx.State) -> tuple[Float[Array, ""], LossOutput]:
+            output = self._loss(params, constants, batch, tagged_key(state.root, Tag.MODEL, state.step))
+            return output.total, output
+
+        (total, output), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
+        updates, opt_state = self._optimizer.update(gradients, state.opt_state, state.params)
+        params: Any = optax.apply_updates(state.params, updates)
+        record = StepRecord(total, dict(output.terms), optax.tree.norm(gradients))
+        return self._kept_in_place(TrainState(params, opt_state, state.step + 1, state.root)), record
 
     def _batch(self, pairs: AnyPairs, chosen: Int[Array, " batch"], key: Key[Array, ""]) -> Batch:
         match pairs:

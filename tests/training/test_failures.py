@@ -12,7 +12,7 @@ from recgoat_jax.data.storage import write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import DataError, RecgoatError, RunStoppedError, SavedAndStopped
 from recgoat_jax.models import BprMfConfig
-from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, RunResult, loop, result, train
+from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, RunResult, fit, loop, result, train
 from recgoat_jax.training.checkpoint import Checkpoints
 from tests.worlds import blocks
 
@@ -125,7 +125,7 @@ def stopped(
 ) -> BaseException:
     """The error of a run that a signal reaches in its first epoch."""
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Fit, "_show", lambda self, rate: signal.raise_signal(number))
+        patch.setattr(fit.Fit, "_show", lambda self, rate: signal.raise_signal(number))
         with pytest.raises(kind) as caught:
             train(experiment, workdir=run, quiet=True)
     return caught.value
@@ -148,7 +148,7 @@ def test_a_checkpoint_of_another_config_is_refused(
     (run / "config.json").unlink()
     other = replace(experiment, optimizer=OptimizerConfig(learning_rate=0.02, gradient_clip=1.0))
     with pytest.raises(
-        DataError, match=r"checkpoints/last/4: found a checkpoint that does not fit this model"
+        DataError, match=r"checkpoints/last/1: found a checkpoint that does not fit this model"
     ) as caught:
         train(other, workdir=run, quiet=True)
     assert caught.value.exit_code == 3

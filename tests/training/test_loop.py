@@ -98,7 +98,7 @@ def test_chunks_and_logs_do_not_change_the_course(unbroken: RunResult, experimen
 def test_a_stopped_run_goes_on_as_if_unbroken(
     unbroken: RunResult, experiment: Experiment, tmp_path: Path, stop_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from recgoat_jax.training import loop
+    from recgoat_jax.training import fit
 
     calls = 0
 
@@ -109,7 +109,7 @@ def test_a_stopped_run_goes_on_as_if_unbroken(
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Fit, "_show", lambda self, rate: stop(self))
+        patch.setattr(fit.Fit, "_show", lambda self, rate: stop(self))
         with pytest.raises(KeyboardInterrupt):
             train(experiment, workdir=tmp_path / "run", quiet=True)
     assert not (tmp_path / "run" / "result.json").exists()

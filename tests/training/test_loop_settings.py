@@ -7,7 +7,7 @@ from recgoat_jax.data.storage import write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.files import read_json_lines
 from recgoat_jax.models import BprMfConfig
-from recgoat_jax.training import Experiment, LoopConfig, loop, train
+from recgoat_jax.training import Experiment, LoopConfig, fit, train
 from recgoat_jax.training.checkpoint import Checkpoints
 from tests.worlds import blocks
 
@@ -21,7 +21,7 @@ def test_every_setting_of_the_loop_is_obeyed(tmp_path: Path, monkeypatch: pytest
         calls["save"] += 1
         save_last(*args)
 
-    monkeypatch.setattr(loop._Fit, "_show", lambda self, rate: calls.update(show=calls["show"] + 1))
+    monkeypatch.setattr(fit.Fit, "_show", lambda self, rate: calls.update(show=calls["show"] + 1))
     monkeypatch.setattr(Checkpoints, "save_last", counted_save)
     write_dataset(blocks(), tmp_path / "data")
     settings = LoopConfig(

@@ -14,7 +14,7 @@ from flax import nnx
 from recgoat_jax.data.storage import write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.models import Batch, BprMfConfig, LossOutput, Vectors
-from recgoat_jax.training import Experiment, LoopConfig, loop, train
+from recgoat_jax.training import Experiment, LoopConfig, fit, loop, train
 from recgoat_jax.training.batches import TrainingPairs
 from recgoat_jax.training.optimizer import OptimizerConfig, make_optimizer
 from recgoat_jax.training.step import Program
@@ -64,7 +64,7 @@ def test_start_and_order_follow_seed_and_epoch(tmp_path: Path, monkeypatch: pyte
     )
     orders: list[bytes] = []
     starts: list[bytes] = []
-    epoch_order, build_model = loop.epoch_order, loop.build_model
+    epoch_order, build_model = fit.epoch_order, loop.build_model
 
     def recorded_order(*args: Any, **kwargs: Any) -> jax.Array:
         order = epoch_order(*args, **kwargs)
@@ -76,7 +76,7 @@ def test_start_and_order_follow_seed_and_epoch(tmp_path: Path, monkeypatch: pyte
         starts.append(np.asarray(model.vectors().users).tobytes())
         return model
 
-    monkeypatch.setattr(loop, "epoch_order", recorded_order)
+    monkeypatch.setattr(fit, "epoch_order", recorded_order)
     monkeypatch.setattr(loop, "build_model", recorded_model)
     for seed in (0, 1):
         train(replace(experiment, seed=seed), workdir=tmp_path / f"run{seed}", quiet=True)
