@@ -7,7 +7,7 @@ code   meaning
 2      wrong arguments
 3      data problem
 4      missing extra
-5      the run stopped by itself
+5      the run stopped by itself, or a plan does not fit
 75     saved after SIGTERM
 130    interrupted
 =====  =============================================================
@@ -24,6 +24,7 @@ from recgoat_jax.errors import RecgoatError, RunStoppedError
 COMMANDS = {
     "prepare": "turn raw tables, or a known data set, into a prepared directory",
     "train": "train an experiment, or a model on a prepared directory",
+    "plan": "whether an experiment fits a slice of chips, and what it costs, before anything is paid",
     "evaluate": "full-ranking metrics and slices of a finished run",
     "recommend": "items for users of a finished run, by external ids",
     "compare": "finished runs side by side, with paired tests",

@@ -51,8 +51,106 @@ class MovielensSmall:
     """Seed of the split."""
 
 
-DataConfig = PreparedData | ExampleData | AmazonBaby | MovielensSmall
+@dataclass(frozen=True)
+class GeneratedData:
+    """A generated data set with planted factors (`recgoat_jax.data.sources.synthetic`), ``per_user_811``."""
+
+    directory: Path = Path("prepared/generated")
+    """Where the prepared data lies, or will."""
+    num_users: int = 2_000
+    """Users."""
+    num_items: int = 500
+    """Items."""
+    interactions_per_user: int = 20
+    """Mean number of items of a user, validation and test included."""
+    text: int = 24
+    """Width of the item modality "text"."""
+    image: int = 16
+    """Width of the item modality "image"."""
+    profile: int = 12
+    """Width of the user features."""
+    seed: int = 0
+    """Seed of the data and of its split."""
+
+    @property
+    def name(self) -> str:
+        """Name of the data set, with its sizes."""
+        return f"generated-{self.num_users}-{self.num_items}-{self.interactions_per_user}"
+
+
+DataConfig = PreparedData | ExampleData | AmazonBaby | MovielensSmall | GeneratedData
 """Any recipe; the class says which."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a recipe's data without reading it: enough to plan for it.
+
+    Attributes:
+        users: rows of the user vocabulary.
+        items: rows of the item vocabulary.
+        pairs: training pairs.
+        item_features: name and width of each item modality with features.
+        user_features: likewise of the users.
+        item_neighbors: name and neighbours an item of each ready-made list.
+        ratings: whether pairs have ratings.
+    """
+
+    users: int
+    items: int
+    pairs: int
+    item_features: tuple[tuple[str, int], ...] = ()
+    user_features: tuple[tuple[str, int], ...] = ()
+    item_neighbors: tuple[tuple[str, int], ...] = ()
+    ratings: bool = False
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Facts":
+        """The facts of a data set."""
+        return cls(
+            dataset.num_users,
+            dataset.num_items,
+            len(dataset.train),
+            tuple((name, table.dim) for name, table in sorted(dataset.item_features.items())),
+            tuple((name, table.dim) for name, table in sorted(dataset.user_features.items())),
+            tuple(
+                (name, round(len(listed.receivers) / listed.num_nodes))
+                for name, listed in sorted(dataset.item_neighbors.items())
+            ),
+            dataset.train.ratings is not None,
+        )
+
+
+EXAMPLE_FACTS = Facts(943, 1349, 79790, (("knowledge", 64), ("text", 64)), (("profile", 50),), ratings=True)
+BABY_FACTS = Facts(19445, 7050, 118551, (("image", 256), ("text", 256)), (), (("image", 10), ("text", 10)))
+SMALL_FACTS = Facts(610, 3650, 72434, (("image", 1280), ("text", 64)), (("profile", 19),), ratings=True)
+
+
+def facts_of(config: DataConfig) -> Facts | None:
+    """What a recipe states of its data; None where only the data can tell."""
+    match config:
+        case PreparedData():
+            return None
+        case ExampleData():
+            return EXAMPLE_FACTS
+        case AmazonBaby():
+            return BABY_FACTS
+        case MovielensSmall():
+            return SMALL_FACTS
+        case GeneratedData():
+            return Facts(
+                config.num_users,
+                config.num_items,
+                round(0.8 * config.num_users * config.interactions_per_user),
+                (("image", config.image), ("text", config.text)),
+                (("profile", config.profile),),
+                ratings=True,
+            )
+
+
+def is_prepared(config: DataConfig) -> bool:
+    """Whether the data lies ready, or is made in a moment; generated data may be large."""
+    return config.directory.exists() or not isinstance(config, GeneratedData)
 
 
 class LoadedData(NamedTuple):
@@ -85,6 +183,11 @@ def with_root(config: DataConfig, root: Path) -> DataConfig:
                 "--data was given, but the example set comes from the package index; expected no --data. "
                 "Use --data.directory to say where its prepared form lies."
             )
+        case GeneratedData():
+            raise UsageError(
+                "--data was given, but the data is generated; expected no --data. "
+                "Use --data.directory to say where its prepared form lies."
+            )
 
 
 def load_data(config: DataConfig) -> LoadedData:
@@ -114,6 +217,9 @@ def load_data(config: DataConfig) -> LoadedData:
         case MovielensSmall(directory, root, seed):
             if not directory.exists():
                 write_dataset(_movielens_small(find_shared_data(root), seed), directory)
+        case GeneratedData(directory, seed=seed):
+            if not directory.exists():
+                write_dataset(_generated(config), directory)
     dataset = read_dataset(directory)
     if dataset.manifest.seed != seed:
         raise DataError.at(
@@ -121,6 +227,13 @@ def load_data(config: DataConfig) -> LoadedData:
             found=f"a split with seed {dataset.manifest.seed}",
             expected=f"seed {seed}",
             action="Name another directory for this split, or delete this one.",
+        )
+    if isinstance(config, GeneratedData) and dataset.manifest.name != config.name:
+        raise DataError.at(
+            directory,
+            found=f"the data set '{dataset.manifest.name}'",
+            expected=f"'{config.name}'",
+            action="Name another directory for data of this size, or delete this one.",
         )
     return LoadedData(directory, dataset)
 
@@ -149,13 +262,32 @@ def _movielens_small(root: Path, seed: int) -> Dataset:
     return add_standard_features(dataset, raw)
 
 
+def _generated(config: GeneratedData) -> Dataset:
+    from recgoat_jax.data.prepare import prepare
+    from recgoat_jax.data.sources import synthetic
+
+    made = synthetic.generate(
+        config.num_users,
+        config.num_items,
+        modalities={"text": config.text, "image": config.image},
+        user_modality=config.profile,
+        interactions_per_user=config.interactions_per_user,
+        seed=config.seed,
+    )
+    return prepare(made.raw, name=config.name, protocol="per_user_811", seed=config.seed)
+
+
 __all__ = [
     "AmazonBaby",
     "DataConfig",
     "ExampleData",
+    "Facts",
+    "GeneratedData",
     "LoadedData",
     "MovielensSmall",
     "PreparedData",
+    "facts_of",
+    "is_prepared",
     "load_data",
     "with_root",
 ]

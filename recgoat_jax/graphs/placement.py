@@ -43,9 +43,13 @@ class Placement:
         """Users, then items, in every shard: the nodes of the user-item graph."""
         return NodePartition.joined(self.users, self.items)
 
-    @cached_property
+    @property
     def shard(self) -> Shard:
         """What each device holds, as an argument of a mapped function: spread over the rows axis."""
+        return self._shard
+
+    @cached_property
+    def _shard(self) -> Shard:
         return Shard(*(LocalRows(self.put(one.order), one.num_nodes) for one in (self.users, self.items)))
 
     def sharding(self, *axes: str | tuple[str, ...] | None) -> NamedSharding:

@@ -118,10 +118,11 @@ def segment_sum_product(
     """`sparse_product` by a gather and a sorted segment sum: the form that accelerators want."""
     num_columns, dim = x.shape
     heads = weights.shape[1]
-    messages = weights[:, :, None] * x.reshape(num_columns, heads, dim // heads)[rows.senders]
-    return jax.ops.segment_sum(
-        messages.reshape(-1, dim), rows.receivers, num_segments=rows.num_rows, indices_are_sorted=True
-    )
+    with jax.named_scope("messages along edges"):
+        messages = weights[:, :, None] * x.reshape(num_columns, heads, dim // heads)[rows.senders]
+        return jax.ops.segment_sum(
+            messages.reshape(-1, dim), rows.receivers, num_segments=rows.num_rows, indices_are_sorted=True
+        )
 
 
 @jax.custom_vjp

@@ -73,8 +73,9 @@ def take_rows(
     """
     if shard is None or jax.lax.axis_size(ROWS_AXIS) == 1:
         return x[places]
-    wanted = jax.lax.all_gather(places, ROWS_AXIS, tiled=True)
-    return _summed(x, wanted, lambda found: jax.lax.psum_scatter(found, ROWS_AXIS, tiled=True))
+    with jax.named_scope("rows of the batch"):
+        wanted = jax.lax.all_gather(places, ROWS_AXIS, tiled=True)
+        return _summed(x, wanted, lambda found: jax.lax.psum_scatter(found, ROWS_AXIS, tiled=True))
 
 
 def take_rows_together(

@@ -241,8 +241,9 @@ def with_received(
     """
     if sent.shape[1] == 0:
         return x
-    received = jax.lax.all_to_all(x[sent], axis_name, split_axis=0, concat_axis=0)
-    return jnp.concatenate([x, received.reshape(-1, x.shape[1])])
+    with jax.named_scope("rows of other shards"):
+        received = jax.lax.all_to_all(x[sent], axis_name, split_axis=0, concat_axis=0)
+        return jnp.concatenate([x, received.reshape(-1, x.shape[1])])
 
 
 __all__ = [

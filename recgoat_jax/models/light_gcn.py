@@ -7,6 +7,7 @@ s(u, i) = Z_u . Z_i (eq. 5). The regulariser acts on E^(0) alone (eq. 15).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Key
@@ -58,7 +59,10 @@ class LightGcn(nnx.Module):
         """Z: the mean of all layers."""
         del shard
         users, items = self.user_table[...], self.item_table[...]
-        nodes = lightgcn(self.adjacency.get_value(), jnp.concatenate([users, items]), num_layers=self.config.num_layers)
+        with jax.named_scope("user-item graph"):
+            nodes = lightgcn(
+                self.adjacency.get_value(), jnp.concatenate([users, items]), num_layers=self.config.num_layers
+            )
         return Vectors(nodes[: len(users)], nodes[len(users) :])
 
     def loss(self, batch: Batch, *, key: Key[Array, ""], shard: Shard | None = None) -> LossOutput:

@@ -182,21 +182,25 @@ class RecGoat(nnx.Module):
 
         users, items = self.user_table[...], self.item_table[...]
         user_rows, item_rows = (None, None) if shard is None else (shard.users, shard.items)
-        nodes = self.interactions(jnp.concatenate([users, items]), num_layers=config.num_layers)
+        with jax.named_scope("user-item graph"):
+            nodes = self.interactions(jnp.concatenate([users, items]), num_layers=config.num_layers)
         user_vectors, collaborative = nodes[: len(users)], nodes[len(users) :]
         id_view, hop = collaborative, None
         if self.item_graph is not None:
-            hop = graph_product(self.item_graph.get_value(), items)
+            with jax.named_scope("item graph"):
+                hop = graph_product(self.item_graph.get_value(), items)
             id_view = collaborative + config.id_graph_weight * hop
         if self.profiles is not None:
-            profile = self.profiles(key=subkey(0), rows=user_rows)
+            with jax.named_scope("user graph"):
+                profile = self.profiles(key=subkey(0), rows=user_rows)
             real = None if user_rows is None else user_rows.real
             profile = match_scale(profile, user_vectors, real, axis_name=rows_axis(shard))
             mixed = (1 - config.user_mix) * user_vectors + config.user_mix * profile
             user_vectors = jnp.where(self.profiles.present[...][:, None], mixed, user_vectors)
         views = {"id": id_view}
         for position, (name, branch) in enumerate(self.branches.items()):
-            views[name] = branch(key=subkey(position + 1), rows=item_rows)
+            with jax.named_scope(f"branch {name}"):
+                views[name] = branch(key=subkey(position + 1), rows=item_rows)
         present = {name: branch.present[...] for name, branch in self.branches.items()}
         aligned = {
             name: transport(
@@ -250,7 +254,8 @@ class RecGoat(nnx.Module):
         # The batch is in random order, so its first examples are a random sample of it.
         few = first_examples(batch, config.contrast_examples, shard)
         if config.contrast_weight > 0 and len(encoded.views) > 1:
-            terms["contrast"] = config.contrast_weight * self._contrast(encoded, few, shard)
+            with jax.named_scope("contrast"):
+                terms["contrast"] = config.contrast_weight * self._contrast(encoded, few, shard)
         if config.id_graph_contrast_weight > 0 and encoded.hop is not None:
             terms["id_graph_contrast"] = config.id_graph_contrast_weight * info_nce(
                 take_rows(encoded.collaborative, few.positives, shard),

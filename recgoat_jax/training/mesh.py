@@ -7,9 +7,9 @@ that no sum counts.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -24,6 +24,7 @@ from recgoat_jax.graphs.edge_groups import padded_values
 from recgoat_jax.graphs.halo import HaloGraph
 from recgoat_jax.graphs.partition import NodePartition, partition_by_weight
 from recgoat_jax.graphs.placement import Placement, in_mesh_order, on_mesh
+from recgoat_jax.graphs.shard import Shard
 from recgoat_jax.graphs.sharded_adjacency import ShardedAdjacency
 
 Vocabulary = Literal["users", "items", "nodes"]
@@ -175,6 +176,20 @@ def specs_of(state: nnx.State) -> Any:
     return jax.tree_util.tree_map_with_path(lambda path, _: spec_of(path_names(path)), state)
 
 
+class Placed(Protocol):
+    """Where a model goes: `recgoat_jax.graphs.Placement`, or the shapes of one in a plan."""
+
+    @property
+    def mesh(self) -> Mesh:
+        """The devices."""
+        ...
+
+    @property
+    def shard(self) -> Shard:
+        """What each device holds, spread over the axis "rows"."""
+        ...
+
+
 def place_state(state: nnx.State, placement: Placement) -> nnx.State:
     """Moves the variables of a model from one device to the mesh, by the rules.
 
@@ -185,15 +200,51 @@ def place_state(state: nnx.State, placement: Placement) -> nnx.State:
     Returns:
         The same variables: rows in mesh order, graphs in their form over devices.
     """
-    flat = dict(nnx.to_flat_state(state))
-    placed = []
-    for path, variable in flat.items():
-        sharding = NamedSharding(placement.mesh, spec_of(_name(path)))
-        laid_out = _laid_out(path, variable.get_value(), flat, placement)
-        placed.append(
-            (path, variable.replace(jax.tree.map(lambda array, at=sharding: on_mesh(np.asarray(array), at), laid_out)))
-        )
-    return nnx.from_flat_state(placed)
+    return map_variables(
+        lay_out(state, placement),
+        lambda path, value: jax.tree.map(
+            lambda array: on_mesh(np.asarray(array), NamedSharding(placement.mesh, spec_of(path))), value
+        ),
+    )
+
+
+def lay_out(state: nnx.State, placement: Placement) -> nnx.State:
+    """`place_state` without the last step: the arrays are still on the host."""
+    beside = {path: variable.get_value() for path, variable in nnx.to_flat_state(state)}
+
+    def laid_out(path: str, value: Any) -> Any:
+        rule = rule_of(path)
+        if rule is None:
+            return value
+        partition = partition_of(rule.vocabulary, placement)
+        match rule.kind:
+            case "rows":
+                return in_mesh_order(value, partition)
+            case "product":
+                return ShardedAdjacency.from_adjacency(value, partition)
+            case "attention":
+                return HaloGraph.from_adjacency(value, partition)
+            case "edges":
+                graph: Adjacency = beside[(*path.split("/")[:-1], "rated_adjacency")]
+                return padded_values(np.asarray(value), np.asarray(HaloGraph.from_adjacency(graph, partition).edge), 0)
+
+    return map_variables(state, laid_out)
+
+
+def map_variables(state: nnx.State, function: Callable[[str, Any], Any]) -> nnx.State:
+    """A state with other values.
+
+    Args:
+        state: variables.
+        function: from the path of a variable, its names joined by "/", and its value to the new one.
+
+    Returns:
+        The same variables with the new values.
+    """
+    flat = nnx.to_flat_state(state)
+    return nnx.from_flat_state(
+        [(path, variable.replace(function("/".join(map(str, path)), variable.get_value()))) for path, variable in flat]
+    )
 
 
 def partition_of(vocabulary: Vocabulary, placement: Placement) -> NodePartition:
@@ -207,35 +258,16 @@ def partition_of(vocabulary: Vocabulary, placement: Placement) -> NodePartition:
             return placement.nodes
 
 
-def _name(path: tuple[Any, ...]) -> str:
-    return "/".join(map(str, path))
-
-
-def _laid_out(path: tuple[Any, ...], value: Any, flat: dict[tuple[Any, ...], Any], placement: Placement) -> Any:
-    """A variable in its form for the mesh, on the host."""
-    rule = rule_of(_name(path))
-    if rule is None:
-        return value
-    partition = partition_of(rule.vocabulary, placement)
-    match rule.kind:
-        case "rows":
-            return in_mesh_order(value, partition)
-        case "product":
-            return ShardedAdjacency.from_adjacency(value, partition)
-        case "attention":
-            return HaloGraph.from_adjacency(value, partition)
-        case "edges":
-            beside: Adjacency = flat[(*path[:-1], "rated_adjacency")].get_value()
-            return padded_values(np.asarray(value), np.asarray(HaloGraph.from_adjacency(beside, partition).edge), 0)
-
-
 __all__ = [
     "RULES",
     "Kind",
     "MeshShape",
+    "Placed",
     "Rule",
     "Vocabulary",
+    "lay_out",
     "make_mesh",
+    "map_variables",
     "parse_mesh",
     "partition_of",
     "path_names",

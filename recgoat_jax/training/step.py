@@ -1,6 +1,6 @@
 """The training step: one pure, jitted function of pytrees, scanned on the device, or over the devices of a mesh."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,11 +14,12 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
 from recgoat_jax.arrays import EXAMPLE_AXES, ROWS_AXIS
-from recgoat_jax.graphs.placement import Placement, on_mesh
+from recgoat_jax.graphs.placement import on_mesh
+from recgoat_jax.graphs.shard import Shard
 from recgoat_jax.models.protocols import Batch, LossOutput, Retriever, Vectors
 from recgoat_jax.training.batches import TrainingPairs, make_batch
 from recgoat_jax.training.keys import Tag, tagged_key
-from recgoat_jax.training.mesh import path_names, place_state, spec_of, specs_of
+from recgoat_jax.training.mesh import Placed, path_names, place_state, spec_of, specs_of
 from recgoat_jax.training.spread_batches import SpreadPairs, make_spread_batch
 
 AnyPairs = TrainingPairs | SpreadPairs
@@ -51,6 +52,18 @@ class StepRecord(NamedTuple):
     gradient_norm: Float[Array, " steps"]
 
 
+class Constants(NamedTuple):
+    """What a program reads and never changes.
+
+    Attributes:
+        state: graphs and features of the model.
+        shard: what each device holds, over a mesh; None on one device.
+    """
+
+    state: nnx.State
+    shard: Shard | None
+
+
 class Outputs(NamedTuple):
     """Final vectors of a model, in mesh order where it is over a mesh, and its scalars for the log."""
 
@@ -68,40 +81,46 @@ class Program:
         model: a retriever; it is split into its definition, its trained variables and the rest.
         optimizer: optax transformation.
         placement: where users and items are on a mesh; None: one device.
+        place: moves variables of the model there.
     """
 
     def __init__(
-        self, model: Retriever, optimizer: optax.GradientTransformation, *, placement: Placement | None = None
+        self,
+        model: Retriever,
+        optimizer: optax.GradientTransformation,
+        *,
+        placement: Placed | None = None,
+        place: Callable[[nnx.State, Any], nnx.State] = place_state,
     ) -> None:
         if not isinstance(model, nnx.Module):
             raise TypeError(f"a retriever is a flax.nnx.Module, got {type(model).__name__}.")
-        self._definition, self._initial, self.constants = nnx.split(model, nnx.Param, ...)
+        self._definition, self.initial, state = nnx.split(model, nnx.Param, ...)
+        self.has_params = bool(jax.tree.leaves(self.initial))
         self._optimizer = optimizer
-        self._placement = placement
-        self.has_params = bool(jax.tree.leaves(self._initial))
+        self._mesh = None if placement is None else placement.mesh
+        self.constants = Constants(state, None)
         if placement is not None:
-            self._initial, self.constants = (place_state(part, placement) for part in (self._initial, self.constants))
+            self.initial = place(self.initial, placement)
+            self.constants = Constants(place(state, placement), placement.shard)
 
     def initial_state(self, root: Key[Array, ""]) -> TrainState:
         """The state before the first step. Its arrays are fresh copies: the first chunk donates them."""
-
-        def make(params: nnx.State, root: Key[Array, ""]) -> TrainState:
-            return TrainState(
-                jax.tree.map(jnp.copy, params), self._optimizer.init(params), jnp.zeros((), jnp.int32), root
-            )
-
-        if self._placement is None:
-            return make(self._initial, root)
+        if self._mesh is None:
+            return self.fresh_state(self.initial, root)
         # A key of this process becomes one of all: as numbers, which are the same everywhere.
-        whole = self._placement.sharding()
+        whole = NamedSharding(self._mesh, PartitionSpec())
         root = jax.random.wrap_key_data(on_mesh(jax.device_get(jax.random.key_data(root)), whole))
-        return jax.jit(lambda params, root: self._kept_in_place(make(params, root)))(self._initial, root)
+        return jax.jit(lambda params, root: self._kept_in_place(self.fresh_state(params, root)))(self.initial, root)
+
+    def fresh_state(self, params: nnx.State, root: Key[Array, ""]) -> TrainState:
+        """The state of untrained parameters."""
+        return TrainState(jax.tree.map(jnp.copy, params), self._optimizer.init(params), jnp.zeros((), jnp.int32), root)
 
     def _kept_in_place(self, state: TrainState) -> TrainState:
         """The state, each part where the rules say."""
-        if self._placement is None:
+        mesh = self._mesh
+        if mesh is None:
             return state
-        mesh = self._placement.mesh
         return jax.tree_util.tree_map_with_path(
             lambda path, leaf: jax.lax.with_sharding_constraint(leaf, NamedSharding(mesh, spec_of(path_names(path)))),
             state,
@@ -111,7 +130,7 @@ class Program:
     def run_steps(
         self,
         state: TrainState,
-        constants: nnx.State,
+        constants: Constants,
         pairs: AnyPairs,
         order: Int[Array, "steps batch"],
         count: Int[Array | np.ndarray, ""] | np.int32 | int | None = None,
@@ -120,7 +139,7 @@ class Program:
 
         Args:
             state: donated.
-            constants: graphs and features of the model.
+            constants: `constants` of the program.
             pairs: training pairs, over the mesh where the model is.
             order: pair numbers, from `epoch_order`.
             count: rows to do, from the first; None: all. It is no part of the program: one serves any number.
@@ -131,11 +150,11 @@ class Program:
 
         def one_step(number: Int[Array, ""], carry: tuple[TrainState, StepRecord]) -> tuple[TrainState, StepRecord]:
             state, records = carry
-            state, record = self._step(state, constants, pairs, order[number])
+            state, record = self.step(state, constants, pairs, order[number])
             return state, jax.tree.map(lambda rows, value: rows.at[number].set(value), records, record)
 
         # What a record holds is known when a step has been traced; nothing is computed here.
-        shapes = jax.eval_shape(lambda *given: tuple(self._step(*given)[1]), state, constants, pairs, order[0])
+        shapes = jax.eval_shape(lambda *given: tuple(self.step(*given)[1]), state, constants, pairs, order[0])
         records = StepRecord(*jax.tree.map(lambda one: jnp.zeros((len(order), *one.shape), one.dtype), shapes))
         rows = jnp.asarray(len(order) if count is None else count)
         state, records = jax.lax.fori_loop(0, rows, one_step, (state, records))
@@ -143,23 +162,25 @@ class Program:
 
     def _everywhere(self, tree: Any) -> Any:
         """The arrays, whole on every device, so that every process can read them."""
-        if self._placement is None:
+        if self._mesh is None:
             return tree
-        return jax.lax.with_sharding_constraint(tree, self._placement.sharding())
+        return jax.lax.with_sharding_constraint(tree, NamedSharding(self._mesh, PartitionSpec()))
 
-    def _step(
-        self, state: TrainState, constants: nnx.State, pairs: AnyPairs, chosen: Int[Array, " batch"]
+    def step(
+        self, state: TrainState, constants: Constants, pairs: AnyPairs, chosen: Int[Array, " batch"]
     ) -> tuple[TrainState, Any]:
         """One step, and its row of the record."""
-        batch = self._batch(pairs, chosen, tagged_key(state.root, Tag.NEGATIVES, state.step))
+        with jax.named_scope("batch"):
+            batch = self._batch(pairs, chosen, tagged_key(state.root, Tag.NEGATIVES, state.step))
 
         def objective(params: nnx.State) -> tuple[Float[Array, ""], LossOutput]:
             output = self._loss(params, constants, batch, tagged_key(state.root, Tag.MODEL, state.step))
             return output.total, output
 
         (total, output), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
-        updates, opt_state = self._optimizer.update(gradients, state.opt_state, state.params)
-        params: Any = optax.apply_updates(state.params, updates)
+        with jax.named_scope("optimizer"):
+            updates, opt_state = self._optimizer.update(gradients, state.opt_state, state.params)
+            params: Any = optax.apply_updates(state.params, updates)
         record = StepRecord(total, dict(output.terms), optax.tree.norm(gradients))
         return self._kept_in_place(TrainState(params, opt_state, state.step + 1, state.root)), record
 
@@ -168,50 +189,48 @@ class Program:
             case TrainingPairs():
                 return make_batch(pairs, chosen, key=key)
             case SpreadPairs():
-                assert self._placement is not None
-                return make_spread_batch(pairs, chosen, key=key, mesh=self._placement.mesh)
+                assert self._mesh is not None
+                return make_spread_batch(pairs, chosen, key=key, mesh=self._mesh)
 
-    def _loss(self, params: nnx.State, constants: nnx.State, batch: Batch, key: Key[Array, ""]) -> LossOutput:
-        if self._placement is None:
-            return self._merge(params, constants).loss(batch, key=key)
+    def _loss(self, params: nnx.State, constants: Constants, batch: Batch, key: Key[Array, ""]) -> LossOutput:
+        def local(
+            params: nnx.State, state: nnx.State, batch: Batch, key: Key[Array, ""], shard: Shard | None
+        ) -> LossOutput:
+            return self._merge(params, state).loss(batch, key=key, shard=shard)
+
+        if self._mesh is None:
+            return local(params, constants.state, batch, key, None)
+        rows, examples, whole = PartitionSpec(ROWS_AXIS), PartitionSpec(EXAMPLE_AXES), PartitionSpec()
         return jax.shard_map(
-            lambda params, constants, batch, key, shard: self._merge(params, constants).loss(
-                batch, key=key, shard=shard
-            ),
-            mesh=self._placement.mesh,
-            in_specs=(
-                specs_of(params),
-                specs_of(constants),
-                PartitionSpec(EXAMPLE_AXES),
-                PartitionSpec(),
-                PartitionSpec(ROWS_AXIS),
-            ),
-            out_specs=PartitionSpec(),
-        )(params, constants, batch, key, self._placement.shard)
+            local,
+            mesh=self._mesh,
+            in_specs=(specs_of(params), specs_of(constants.state), examples, whole, rows),
+            out_specs=whole,
+        )(params, constants.state, batch, key, constants.shard)
 
     @partial(jax.jit, static_argnums=0)
-    def outputs(self, params: nnx.State, constants: nnx.State) -> Outputs:
+    def outputs(self, params: nnx.State, constants: Constants) -> Outputs:
         """Final vectors of the model, dropout off, and its scalars for the log: one program, one encoding."""
-        if self._placement is None:
-            model = self._merge(params, constants)
-            return Outputs(model.vectors(), model.diagnostics())
 
-        def local(params: nnx.State, constants: nnx.State, shard: Any) -> tuple[Vectors, Mapping[str, Array]]:
-            model = self._merge(params, constants)
+        def local(
+            params: nnx.State, state: nnx.State, shard: Shard | None
+        ) -> tuple[Vectors, Mapping[str, Float[Array, ""]]]:
+            model = self._merge(params, state)
             return model.vectors(shard=shard), model.diagnostics(shard=shard)
 
-        return Outputs(
-            *jax.shard_map(
-                local,
-                mesh=self._placement.mesh,
-                in_specs=(specs_of(params), specs_of(constants), PartitionSpec(ROWS_AXIS)),
-                out_specs=(PartitionSpec(ROWS_AXIS), PartitionSpec()),
-            )(params, constants, self._placement.shard)
+        if self._mesh is None:
+            return Outputs(*local(params, constants.state, None))
+        mapped = jax.shard_map(
+            local,
+            mesh=self._mesh,
+            in_specs=(specs_of(params), specs_of(constants.state), PartitionSpec(ROWS_AXIS)),
+            out_specs=(PartitionSpec(ROWS_AXIS), PartitionSpec()),
         )
+        return Outputs(*mapped(params, constants.state, constants.shard))
 
     def _merge(self, params: nnx.State, constants: nnx.State) -> Any:
         # A copy, so that a loss may advance variables of its own without touching the traced originals.
         return nnx.merge(self._definition, params, constants, copy=True)
 
 
-__all__ = ["AnyPairs", "Outputs", "Program", "StepRecord", "TrainState"]
+__all__ = ["AnyPairs", "Constants", "Outputs", "Program", "StepRecord", "TrainState"]

@@ -137,7 +137,7 @@ def gradients(config, placement):
     def total(params):
         return program._loss(params, program.constants, program._batch(pairs, chosen, key), key).total
 
-    value, found = jax.jit(jax.value_and_grad(total))(program._initial)
+    value, found = jax.jit(jax.value_and_grad(total))(program.initial)
     leaves = {jax.tree_util.keystr(path): np.asarray(x) for path, x in jax.tree_util.tree_leaves_with_path(found)}
     if placement is not None:
         for name, partition in (("user_table", placement.users), ("item_table", placement.items)):

@@ -1,0 +1,126 @@
+"""What a compiled program moves between chips: collectives in the text of its HLO, times the loops around them."""
+
+import math
+import re
+from collections import defaultdict
+from typing import NamedTuple
+
+KINDS = ("all-gather", "all-reduce", "reduce-scatter", "collective-permute", "all-to-all")
+
+_BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s16": 2, "u16": 2, "s32": 4, "u32": 4, "f32": 4, "f64": 8}
+_BYTES |= {"s64": 8, "u64": 8}
+_SHAPE = re.compile(r"\b(pred|bf16|[fsu]\d+)\[([\d,]*)\]")
+_COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) (?:\(.*)?.*\{\s*$")
+_COLLECTIVE = re.compile(rf"= (.*?) ({'|'.join(KINDS)})(-start)?\(")
+_CALLED = re.compile(r"(?:body|condition|to_apply|calls|true_computation|false_computation)=%?([\w.\-]+)")
+_BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
+_TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
+_GROUP = re.compile(r"replica_groups=(?:\{\{([\d,]+)\}|\[(\d+),(\d+)\])")
+
+
+class Collective(NamedTuple):
+    """All collectives of one kind and group size.
+
+    Attributes:
+        kind: as in HLO.
+        runs: how often one runs in the program.
+        group: chips that take part in one.
+        sent: bytes that a chip sends, all of them together.
+    """
+
+    kind: str
+    runs: int
+    group: int
+    sent: float
+
+
+def collectives(text: str, num_devices: int) -> list[Collective]:
+    """Reads the collectives of a program.
+
+    Args:
+        text: optimised HLO.
+        num_devices: devices that it runs on, the group where the text names none.
+
+    Returns:
+        One entry a kind and group size, the largest traffic first. A loop whose number of rounds the compiler does not
+        know counts once.
+    """
+    lines = _by_computation(text)
+    times = _times(lines, _entry(text))
+    count: defaultdict[tuple[str, int], int] = defaultdict(int)
+    sent: defaultdict[tuple[str, int], float] = defaultdict(float)
+    for computation, body in lines.items():
+        for line in body:
+            if (found := _COLLECTIVE.search(line)) and times[computation]:
+                kind = found.group(2)
+                group = _group_size(line, num_devices)
+                shapes = [_size(*shape) for shape in _SHAPE.findall(found.group(1))]
+                # An asynchronous start returns its operand as well; the result is the largest.
+                size = max(shapes, default=0) if found.group(3) or kind == "all-gather" else sum(shapes)
+                count[kind, group] += times[computation]
+                sent[kind, group] += times[computation] * _sent(kind, size, group)
+    found = [Collective(kind, number, group, sent[kind, group]) for (kind, group), number in count.items()]
+    return sorted(found, key=lambda one: -one.sent)
+
+
+def _sent(kind: str, result: int, group: int) -> float:
+    """Bytes that a chip sends for a result of so many bytes, by the algorithms that need least."""
+    others = (group - 1) / group
+    match kind:
+        case "all-gather" | "all-to-all":
+            return result * others
+        case "reduce-scatter":
+            return result * (group - 1)
+        case "all-reduce":
+            return 2 * result * others
+        case _:
+            return float(result)
+
+
+def _by_computation(text: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in text.splitlines():
+        if not line.startswith(" ") and (start := _COMPUTATION.match(line)):
+            current = found.setdefault(start.group(1), [])
+        elif line.startswith(" "):
+            current.append(line)
+    return found
+
+
+def _entry(text: str) -> str:
+    found = re.search(r"^ENTRY %?([\w.\-]+)", text, re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+def _times(lines: dict[str, list[str]], entry: str) -> defaultdict[str, int]:
+    """How often each computation runs."""
+    times: defaultdict[str, int] = defaultdict(int)
+
+    def visit(name: str, factor: int) -> None:
+        times[name] += factor
+        for line in lines.get(name, ()):
+            rounds = 1
+            if " while(" in line and (known := _TRIPS.search(line)):
+                rounds = int(known.group(1))
+            called = _CALLED.findall(line)
+            if branches := _BRANCHES.search(line):
+                called += [branch.strip().lstrip("%") for branch in branches.group(1).split(",")]
+            for one in called:
+                visit(one, factor * rounds)
+
+    visit(entry, 1)
+    return times
+
+
+def _group_size(line: str, num_devices: int) -> int:
+    if found := _GROUP.search(line):
+        return len(found.group(1).split(",")) if found.group(1) else int(found.group(3))
+    return num_devices
+
+
+def _size(kind: str, dimensions: str) -> int:
+    return _BYTES.get(kind, 4) * math.prod(int(extent) for extent in dimensions.split(",") if extent)
+
+
+__all__ = ["KINDS", "Collective", "collectives"]

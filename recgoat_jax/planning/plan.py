@@ -1,0 +1,362 @@
+"""A plan: the training step of an experiment, compiled for a slice that need not exist, and what follows from it.
+
+Facts are what the compiler reports: memory, collectives, its own count of operations. Estimates are what a table of
+chips makes of them: seconds and dollars. The two are kept apart in every output.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
+
+from recgoat_jax.arrays import ROWS_AXIS
+from recgoat_jax.graphs.products import graph_product
+from recgoat_jax.graphs.sharded_adjacency import ShardedAdjacency
+from recgoat_jax.planning.abstract import Abstract, abstract_program
+from recgoat_jax.planning.chips import Chip, Topology
+from recgoat_jax.planning.hlo import Collective, collectives
+from recgoat_jax.planning.sizes import Planned
+from recgoat_jax.planning.work import Work, largest_arrays, work_of
+from recgoat_jax.training.environment import installed_version
+from recgoat_jax.training.experiment import Experiment
+from recgoat_jax.training.mesh import MeshShape, make_mesh, path_names
+
+_OPTIMIZER_PASSES = 7
+"""Adam reads parameter, gradient and both moments, and writes all but the gradient."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What the compiler says of one program; bytes of one chip.
+
+    Attributes:
+        arguments: bytes of what goes in.
+        outputs: bytes of what comes out and takes no argument's place.
+        temporaries: bytes in between; what stays on the core is not counted.
+        code: bytes of the program itself.
+        collectives: what moves between chips.
+        flops: the compiler's count; a loop's body counts once.
+        bytes_accessed: the compiler's count of memory traffic; likewise.
+        seconds: time that compiling took here.
+    """
+
+    arguments: int
+    outputs: int
+    temporaries: int
+    code: int
+    collectives: tuple[Collective, ...]
+    flops: float
+    bytes_accessed: float
+    seconds: float
+
+    @property
+    def peak(self) -> int:
+        """Bytes of memory that a chip needs."""
+        return self.arguments + self.outputs + self.temporaries + self.code
+
+
+class Refused(NamedTuple):
+    """The compiler's answer for a program that does not fit.
+
+    Attributes:
+        said: its words.
+        advice: what would make it fit, the first being the most likely.
+    """
+
+    said: str
+    advice: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a table of chips makes of a training step: estimates, not facts.
+
+    Attributes:
+        work: products and least memory traffic of one chip, counted in the program before compilation.
+        compute: seconds of the matrix units.
+        memory: seconds of the memory at the least traffic.
+        interconnect: seconds of the links.
+        bound: which of the three is longest.
+        step: seconds a step: everything overlapped, to nothing overlapped with the compiler's count of traffic.
+        steps: steps of an epoch.
+        epoch: seconds an epoch.
+        dollars: price of an epoch.
+    """
+
+    work: Work
+    compute: float
+    memory: float
+    interconnect: float
+    bound: str
+    step: tuple[float, float]
+    steps: int
+    epoch: tuple[float, float]
+    dollars: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan for one slice.
+
+    Attributes:
+        experiment: name of the experiment.
+        model: class of its model.
+        dim: width of the vectors, where the model has one.
+        topology: the slice.
+        chips: its chips.
+        mesh: shape of the device mesh.
+        sizes: users, items, pairs, batch, and where they come from.
+        capacity: bytes of a chip that a program may use; None: unknown.
+        step: the training step; None where it does not fit.
+        others: further programs by name: the propagation alone, one evaluation.
+        refused: why the step does not fit; None where it does.
+        largest_arguments: the largest arrays that go in: name, bytes of one chip.
+        largest_temporaries: the largest arrays of the program before compilation: what, bytes of one chip.
+        estimate: seconds and dollars; None where it does not fit or the chip is unknown.
+        versions: of JAX and the compiler.
+    """
+
+    experiment: str
+    model: str
+    dim: int | None
+    topology: str
+    chips: int
+    mesh: str
+    sizes: Mapping[str, Any]
+    capacity: float | None
+    step: Compiled | None
+    others: Mapping[str, Compiled]
+    refused: Refused | None
+    largest_arguments: tuple[tuple[str, int], ...]
+    largest_temporaries: tuple[tuple[str, int], ...]
+    estimate: Estimate | None
+    versions: Mapping[str, str | None]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the training step fits into the memory of a chip."""
+        return self.step is not None and (self.capacity is None or self.step.peak <= self.capacity)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as values that JSON can hold: facts under ``compiled``, the rest under ``estimated``."""
+        found = asdict(self)
+        estimate = found.pop("estimate")
+        step, others = found.pop("step"), found.pop("others")
+        compiled = {"step": step, **others}
+        for name, one in (("step", self.step), *self.others.items()):
+            if one is not None:
+                compiled[name]["peak"] = one.peak
+                compiled[name]["collectives"] = [found._asdict() for found in one.collectives]
+        if estimate is not None and self.estimate is not None:
+            estimate["work"] = self.estimate.work._asdict()
+        found["refused"] = None if self.refused is None else self.refused._asdict()
+        return found | {"fits": self.fits, "compiled": compiled, "estimated": estimate}
+
+
+def make_plan(
+    experiment: Experiment,
+    planned: Planned,
+    topology: Topology,
+    *,
+    mesh: MeshShape | None = None,
+    with_others: bool = True,
+) -> Plan:
+    """Compiles an experiment for a slice.
+
+    Args:
+        experiment: the experiment.
+        planned: how large its data is.
+        topology: the slice.
+        mesh: shape of the mesh; None: as ``recgoat train`` chooses, all devices along "data".
+        with_others: whether the propagation and an evaluation are compiled by themselves, too.
+
+    Returns:
+        The plan, also where it does not fit.
+
+    Raises:
+        UsageError: a mesh that does not match the slice.
+    """
+    shape = mesh or MeshShape(data=len(topology.devices))
+    over = make_mesh(shape, topology.devices)
+    experiment = replace(experiment, loop=replace(experiment.loop, batch_size=planned.sizes.batch))
+    abstract = abstract_program(experiment, planned, over)
+    given = (abstract.state, abstract.program.constants, abstract.pairs, abstract.chosen)
+    jaxpr = jax.make_jaxpr(abstract.program.step)(*given)
+    compiled = compile_for(jax.jit(abstract.program.step, donate_argnums=0), given, num_devices=over.size)
+    others = _others(abstract, over) if with_others and isinstance(compiled, Compiled) else {}
+    arguments = _largest_arguments(given)
+    step = compiled if isinstance(compiled, Compiled) else None
+    estimate = None
+    if step is not None and topology.chip is not None:
+        work = work_of(jaxpr.jaxpr)
+        passes = _OPTIMIZER_PASSES * sum(size for name, size in _argument_bytes(given) if name.startswith("params"))
+        steps = -(-planned.sizes.pairs // planned.sizes.batch)
+        estimate = estimated(work._replace(bytes=work.bytes + passes), step, topology.chip, topology.chips, steps)
+    temporaries = tuple(largest_arrays(jaxpr.jaxpr, number=5))
+    capacity = None if topology.chip is None else topology.chip.usable_gb * 1e9 / topology.chip.devices
+    too_large = None
+    if isinstance(compiled, str):
+        too_large = compiled
+    elif capacity is not None and compiled.peak > capacity:
+        too_large = f"{compiled.peak / 1e9:.2f} GB are needed, a chip has {capacity / 1e9:.2f} GB"
+    return Plan(
+        experiment=experiment.name,
+        model=type(experiment.model).__name__.removesuffix("Config"),
+        dim=getattr(experiment.model, "dim", None),
+        topology=topology.name,
+        chips=topology.chips,
+        mesh=str(shape),
+        sizes=asdict(planned.sizes),
+        capacity=capacity,
+        step=step,
+        others=others,
+        refused=None if too_large is None else Refused(too_large, _advice(shape, planned, arguments, temporaries)),
+        largest_arguments=arguments,
+        largest_temporaries=temporaries,
+        estimate=estimate,
+        versions={name: installed_version(name) for name in ("jax", "jaxlib", "libtpu")},
+    )
+
+
+def compile_for(function: Any, given: Sequence[Any], *, num_devices: int) -> Compiled | str:
+    """Compiles a jitted function for the devices of its arguments' shardings.
+
+    Args:
+        function: jitted.
+        given: arguments as shapes.
+        num_devices: devices of the mesh.
+
+    Returns:
+        What the compiler reports; its words where memory does not suffice.
+    """
+    started = time.monotonic()
+    lowered = function.lower(*given)
+    try:
+        program = lowered.compile()
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return str(error).splitlines()[0].removeprefix("RESOURCE_EXHAUSTED: ")
+    memory, cost = program.memory_analysis(), program.cost_analysis() or {}
+    return Compiled(
+        arguments=memory.argument_size_in_bytes,
+        outputs=memory.output_size_in_bytes - memory.alias_size_in_bytes,
+        temporaries=memory.temp_size_in_bytes,
+        code=memory.generated_code_size_in_bytes,
+        collectives=tuple(collectives(program.as_text() or "", num_devices)),
+        flops=float(cost.get("flops", 0.0)),
+        bytes_accessed=float(cost.get("bytes accessed", 0.0)),
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+def estimated(work: Work, step: Compiled, chip: Chip, chips: int, steps: int) -> Estimate:
+    """A roofline: each resource at its peak.
+
+    Args:
+        work: of one device.
+        step: the compiled step.
+        chip: what a chip can do; its devices share it.
+        chips: chips of the slice.
+        steps: steps of an epoch.
+
+    Returns:
+        The estimate.
+    """
+    share = 1 / chip.devices
+    compute = work.bf16_flops / (chip.bf16_tflops * 1e12 * share)
+    memory = work.bytes / (chip.hbm_gbps * 1e9 * share)
+    links = chip.ici_gbps * 1e9 * share
+    interconnect = sum(
+        # Rows that go round a ring use one link; the other collectives use all of a torus.
+        one.sent / (links / chip.ici_links if one.kind == "collective-permute" else links)
+        for one in step.collectives
+    )
+    parts = {"compute": compute, "memory": memory, "interconnect": interconnect}
+    slow = compute + interconnect + max(memory, step.bytes_accessed / (chip.hbm_gbps * 1e9 * share))
+    low, high = max(parts.values()), slow
+    hours = (low * steps / 3600, high * steps / 3600)
+    return Estimate(
+        work=work,
+        compute=compute,
+        memory=memory,
+        interconnect=interconnect,
+        bound=max(parts, key=lambda name: parts[name]),
+        step=(low, high),
+        steps=steps,
+        epoch=(low * steps, high * steps),
+        dollars=(hours[0] * chips * chip.price[0], hours[1] * chips * chip.price[1]),
+    )
+
+
+def _others(abstract: Abstract, mesh: Mesh) -> dict[str, Compiled]:
+    """The propagation by itself, forwards and backwards."""
+    graphs = [
+        leaf
+        for leaf in jax.tree.leaves(abstract.program.constants, is_leaf=lambda x: isinstance(x, ShardedAdjacency))
+        if isinstance(leaf, ShardedAdjacency)
+    ]
+    tables = jax.tree.leaves(abstract.program.initial)
+    if not graphs or not tables:
+        return {}
+    graph = max(graphs, key=lambda one: one.entries.rows.senders.size)
+    dim = next(leaf.shape[1] for leaf in tables if leaf.ndim == 2)
+    spread = PartitionSpec(ROWS_AXIS)
+    sharding = jax.sharding.NamedSharding(mesh, spread)
+    x = jax.ShapeDtypeStruct((graph.num_shards * graph.rows_per_shard, dim), jnp.float32, sharding=sharding)
+
+    def total(graph: ShardedAdjacency, x: jax.Array) -> jax.Array:
+        mapped = jax.shard_map(graph_product, mesh=mesh, in_specs=(spread, spread), out_specs=spread)
+        return jnp.sum(mapped(graph, x))
+
+    compiled = compile_for(jax.jit(jax.grad(total, argnums=1)), (graph, x), num_devices=mesh.size)
+    return {"propagation": compiled} if isinstance(compiled, Compiled) else {}
+
+
+def _argument_bytes(given: Sequence[Any]) -> list[tuple[str, int]]:
+    """Name and bytes of one device, of every array that goes in."""
+    found = []
+    for tree in given:
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            part = leaf.sharding.shard_shape(leaf.shape)
+            width = getattr(leaf.dtype, "itemsize", 8)
+            size = width
+            for extent in part:
+                size *= extent
+            found.append((path_names(path).removesuffix("/value"), size))
+    return found
+
+
+def _largest_arguments(given: Sequence[Any]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(_argument_bytes(given), key=lambda one: -one[1])[:5])
+
+
+def _advice(
+    shape: MeshShape,
+    planned: Planned,
+    arguments: Sequence[tuple[str, int]],
+    temporaries: Sequence[tuple[str, int]],
+) -> tuple[str, ...]:
+    """Flags that make a step smaller, the one that meets the largest array first."""
+    found = []
+    largest, batch = max((*arguments, *temporaries), key=lambda one: one[1])[0], planned.sizes.batch
+    of_the_batch = "batch" in largest or "contrast" in largest or "ranking" in largest
+    smaller_batch = f"--global-batch {batch // 2}: half of the examples a step"
+    if of_the_batch:
+        found.append(smaller_batch)
+    if shape.rows < shape.devices:
+        found.append(
+            f"--mesh rows={shape.devices}: tables, features and graphs over all devices instead of {shape.rows}"
+        )
+    found.append("--topology with more chips: memory of a chip falls as their number grows, with rows spread over them")
+    if not of_the_batch:
+        found.append(smaller_batch)
+    found.append("--dim D: narrower vectors")
+    return tuple(found)
+
+
+__all__ = ["Compiled", "Estimate", "Plan", "Refused", "compile_for", "estimated", "make_plan"]
