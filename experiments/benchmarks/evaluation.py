@@ -29,7 +29,7 @@ import tyro
 
 from recgoat_jax.data import Dataset, Interactions, Manifest, Vocabulary
 from recgoat_jax.evaluation import Evaluator, ranks, top_k
-from recgoat_jax.evaluation.ranking import all_scores
+from recgoat_jax.evaluation.scores import all_scores
 
 NUM_USERS, NUM_ITEMS, DIM = 19_445, 7_050, 64
 
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str]) -> int:
             scores = all_scores(users[block], items)
             return total + scores[0, 0], None  # one entry is read; the product is computed whole
 
-        return jax.lax.scan(step, jnp.zeros(()), evaluator.plan.blocks.users)[0]
+        return jax.lax.scan(step, jnp.zeros(()), evaluator.plan.blocks.users[0])[0]
 
     def lists() -> np.ndarray:
         found = top_k((users, items), rows, k=50, excluded=[dataset.train]).items

@@ -12,7 +12,8 @@ from jaxtyping import Array, Float, Int
 
 from recgoat_jax.data.dataset import Interactions
 from recgoat_jax.errors import UsageError
-from recgoat_jax.evaluation.ranking import VectorPair, all_scores, default_block_size
+from recgoat_jax.evaluation.ranking import VectorPair
+from recgoat_jax.evaluation.scores import all_scores, default_block_size
 
 
 class TopK(NamedTuple):

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recgoat_jax.data import Dataset, Interactions
+from recgoat_jax.data import Dataset
 from recgoat_jax.errors import DataError, RunStoppedError, UsageError
 from recgoat_jax.evaluation import held_out_ranks, prepare_ranking, ranks, ranks_from_scores
-from recgoat_jax.evaluation.ranking import RankingPlan, default_block_size
+from recgoat_jax.evaluation.ranking import RankingPlan
+from recgoat_jax.evaluation.scores import default_block_size
+from tests.evaluation.worlds import integer_vectors, reference_ranks
 from tests.runs import random_dataset, random_vectors
 from tests.worlds import interactions
 
@@ -20,23 +22,6 @@ class Vectors(NamedTuple):
 
     users: jax.Array
     items: jax.Array
-
-
-def reference_ranks(scores: np.ndarray, targets: Interactions, excluded: list[Interactions]) -> np.ndarray:
-    """The definition, written as loops: sort a user's candidates, find the target."""
-    out = []
-    for user, item in zip(targets.users, targets.items, strict=True):
-        banned = {int(i) for pairs in excluded for u, i in zip(pairs.users, pairs.items, strict=True) if u == user}
-        candidates = [i for i in range(scores.shape[1]) if i not in banned]
-        out.append(sorted(candidates, key=lambda i: (-scores[user, i], i)).index(item))
-    return np.array(out)
-
-
-def integer_vectors(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Small integers: products are exact and full of ties."""
-    rng = np.random.default_rng(seed)
-    users, items = rng.integers(-2, 3, (dataset.num_users, 2)), rng.integers(-2, 3, (dataset.num_items, 2))
-    return users.astype(np.float32), items.astype(np.float32)
 
 
 def plan_of(dataset: Dataset, *, block_size: int | None = None, split: str = "test") -> RankingPlan:
@@ -106,7 +91,7 @@ def test_many_exclusions_take_several_chunks() -> None:
     vectors = (np.ones((2, 1), np.float32), -np.arange(300, dtype=np.float32)[:, None])
     targets = interactions({(0, 200), (0, 299), (1, 5), (1, 299)})
     plan = prepare_ranking(targets, num_users=2, num_items=300, excluded=[interactions(items)], block_size=1)
-    assert (np.diff(np.asarray(plan.blocks.excluded_first)) > plan.chunk).any()
+    assert (np.diff(np.asarray(plan.blocks.excluded_first)) > plan.laid_out.chunk).any()
     assert ranks(plan, vectors).tolist() == [0, 99, 2, 296]
 
 
