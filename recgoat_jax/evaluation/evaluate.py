@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import jax
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,6 +34,7 @@ from recgoat_jax.evaluation.ranking import (
 )
 from recgoat_jax.evaluation.top_k import top_k
 from recgoat_jax.files import write_atomically
+from recgoat_jax.graphs.placement import Placement
 
 ExcludedSplit = Literal["train", "valid"]
 
@@ -165,10 +167,12 @@ class Evaluator:
         metrics: which metrics.
         exclude: splits whose items are no candidates.
         block_size: users scored at once; default: by the size of the catalogue.
+        placement: where users and items are on a mesh, whose devices then share the work; None: all on one device.
+            The result is the same.
 
     Raises:
         DataError: the split is empty, or no user of it has a training item.
-        UsageError: a cut-off below 1, or a split that excludes itself.
+        UsageError: a cut-off below 1, a split that excludes itself, or a placement of another data set.
     """
 
     def __init__(
@@ -180,6 +184,7 @@ class Evaluator:
         metrics: Sequence[MetricName] = METRIC_NAMES,
         exclude: Sequence[ExcludedSplit] = ("train",),
         block_size: int | None = None,
+        placement: Placement | None = None,
     ) -> None:
         check_cutoffs(cutoffs)
         if split in exclude:
@@ -200,20 +205,24 @@ class Evaluator:
             num_items=dataset.num_items,
             excluded=[dataset.split(name) for name in self.exclude],
             block_size=block_size,
+            placement=placement,
         )
 
     def __call__(self, vectors: VectorPair, *, with_beyond_accuracy: bool = False) -> EvalResult:
         """Evaluates a model of user and item vectors.
 
         Args:
-            vectors: user vectors ``users x dim`` and item vectors ``items x dim``.
-            with_beyond_accuracy: adds coverage, Gini and novelty, at the price of top-k lists.
+            vectors: user vectors ``users x dim`` and item vectors ``items x dim``; with a placement as `ranking.ranks`
+                takes them, in mesh order.
+            with_beyond_accuracy: adds coverage, Gini and novelty, at the price of top-k lists. Over a mesh every
+                process gathers the vectors and makes all lists on one of its devices: for a test, not for validation.
 
         Returns:
             The result.
 
         Raises:
             RunStoppedError: vectors that are not finite.
+            UsageError: vectors that do not match the data set, or its placement, in rows or width.
         """
         beyond = self._beyond_accuracy(vectors) if with_beyond_accuracy else {}
         return self._result(ranks(self.plan, vectors), beyond)
@@ -245,9 +254,9 @@ class Evaluator:
         return tuple(self.dataset.users.ids[row] for row in np.unique(self.plan.targets.users))
 
     def _beyond_accuracy(self, vectors: VectorPair) -> dict[str, float]:
-        dataset = self.dataset
+        dataset, placement = self.dataset, self.plan.placement
         lists = top_k(
-            vectors,
+            vectors if placement is None else _on_host(vectors, placement),
             np.unique(self.plan.targets.users),
             k=min(max(self.cutoffs), dataset.num_items),
             excluded=[dataset.split(name) for name in self.exclude],
@@ -257,6 +266,13 @@ class Evaluator:
             for k in self.cutoffs
             for name, value in beyond_accuracy(lists[:, :k], dataset.item_counts, num_users=dataset.num_users).items()
         }
+
+
+def _on_host(vectors: VectorPair, placement: Placement) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors in the order of their vocabularies, gathered by all processes."""
+    gathered = jax.jit(lambda x: x, out_shardings=placement.sharding())
+    users, items = (np.asarray(gathered(side)) for side in vectors)
+    return users[placement.users.place], items[placement.items.place]
 
 
 def evaluate(
