@@ -53,7 +53,7 @@ class PlanCommand:
     figure: Path | None = None
     """File for the scaling figure of a sweep, without suffix: PNG and PDF."""
     only_step: bool = False
-    """Leave out the propagation alone."""
+    """Leave out what is compiled beside the step: one propagation, the ranking of a block of users."""
 
 
 def run(command: PlanCommand) -> list[Plan]:

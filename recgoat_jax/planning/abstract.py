@@ -9,8 +9,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from recgoat_jax.arrays import EXAMPLE_AXES, ROWS_AXIS
+from recgoat_jax.arrays import DATA_AXIS, EXAMPLE_AXES, ROWS_AXIS
 from recgoat_jax.data import Dataset
+from recgoat_jax.evaluation.rank_blocks import RankBlocks
+from recgoat_jax.evaluation.scores import default_block_size
 from recgoat_jax.graphs.adjacency import Adjacency, CompressedRows
 from recgoat_jax.graphs.halo import HaloGraph
 from recgoat_jax.graphs.shard import LocalRows, Shard
@@ -32,12 +34,14 @@ class Abstract(NamedTuple):
         state: training state.
         pairs: training pairs.
         chosen: pair numbers of one step.
+        shapes: of everything else.
     """
 
     program: Program
     state: TrainState
     pairs: SpreadPairs
     chosen: jax.ShapeDtypeStruct
+    shapes: "Shapes"
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +124,32 @@ class Shapes:
         returned = self.compressed(max(1, self.shards * longest), rows)
         return HaloGraph(adjacency, self.spread(self.shards, longest), returned, order)  # type: ignore[arg-type]
 
+    def ranking(self, dim: int) -> tuple[RankBlocks, jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
+        """What ranking one block of users takes; each has one target, and as many training items as the others."""
+        groups, size = self.mesh.size // self.shards, default_block_size(self.sizes.items)
+        excluded = padded(size * self.sizes.pairs / self.sizes.users / self.shards) + 64
+
+        def rows(vocabulary: str, *shape: int, dtype: Any = jnp.int32) -> jax.ShapeDtypeStruct:
+            return self.array((self.shards * self.rows(vocabulary), *shape), dtype, ROWS_AXIS)
+
+        by_group = self.array((groups, 1, size), jnp.int32, DATA_AXIS)
+        targets = self.array((groups * size,), jnp.int32)
+        by_device = self.array((groups, self.shards, excluded), jnp.int32, DATA_AXIS, ROWS_AXIS)
+        blocks = RankBlocks(
+            users=by_group,
+            first=by_group,
+            counts=by_group,
+            most=self.array((1,), jnp.int32),
+            items=targets,
+            places=targets,
+            user_numbers=rows("users"),
+            item_numbers=rows("items"),
+            excluded_users=by_device,
+            excluded_slots=by_device,
+            excluded_first=self.array((groups, self.shards, 2), jnp.int32, DATA_AXIS, ROWS_AXIS),
+        )
+        return blocks, rows("users", dim, dtype=jnp.float32), rows("items", dim, dtype=jnp.float32)
+
     def pairs(self, batch: int) -> SpreadPairs:
         """Training pairs; a user has about as many as the others."""
         devices = self.mesh.size
@@ -175,7 +205,7 @@ def abstract_program(experiment: Experiment, planned: Planned, mesh: Mesh) -> Ab
         state,
     )
     chosen = jax.ShapeDtypeStruct((batch,), jnp.int32, sharding=NamedSharding(mesh, PartitionSpec()))
-    return Abstract(program, state, shapes.pairs(batch), chosen)
+    return Abstract(program, state, shapes.pairs(batch), chosen, shapes)
 
 
 def _as_shapes(state: nnx.State, mesh: Mesh) -> nnx.State:

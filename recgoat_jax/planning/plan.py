@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
 from recgoat_jax.arrays import ROWS_AXIS
+from recgoat_jax.evaluation.counting import ranking_function
 from recgoat_jax.graphs.products import graph_product
 from recgoat_jax.graphs.sharded_adjacency import ShardedAdjacency
 from recgoat_jax.planning.abstract import Abstract, abstract_program
@@ -112,7 +113,7 @@ class Plan:
         sizes: users, items, pairs, batch, and where they come from.
         capacity: bytes of a chip that a program may use; None: unknown.
         step: the training step; None where it does not fit.
-        others: further programs by name: the propagation alone, one evaluation.
+        others: further programs by name: one product with the graph, the ranking of one block of users.
         refused: why the step does not fit; None where it does.
         largest_arguments: the largest arrays that go in: name, bytes of one chip.
         largest_temporaries: the largest arrays of the program before compilation: what, bytes of one chip.
@@ -294,27 +295,27 @@ def estimated(work: Work, step: Compiled, chip: Chip, chips: int, steps: int) ->
 
 
 def _others(abstract: Abstract, mesh: Mesh) -> dict[str, Compiled]:
-    """The propagation by itself, forwards and backwards."""
-    graphs = [
-        leaf
-        for leaf in jax.tree.leaves(abstract.program.constants, is_leaf=lambda x: isinstance(x, ShardedAdjacency))
-        if isinstance(leaf, ShardedAdjacency)
-    ]
-    tables = jax.tree.leaves(abstract.program.initial)
-    if not graphs or not tables:
-        return {}
-    graph = max(graphs, key=lambda one: one.entries.rows.senders.size)
-    dim = next(leaf.shape[1] for leaf in tables if leaf.ndim == 2)
-    spread = PartitionSpec(ROWS_AXIS)
-    sharding = jax.sharding.NamedSharding(mesh, spread)
-    x = jax.ShapeDtypeStruct((graph.num_shards * graph.rows_per_shard, dim), jnp.float32, sharding=sharding)
+    """One product with the largest graph, forwards and backwards, and the ranking of one block of users."""
+    widths = [leaf.shape[1] for leaf in jax.tree.leaves(abstract.program.initial) if leaf.ndim == 2]
+    graphs = jax.tree.leaves(abstract.program.constants, is_leaf=lambda x: isinstance(x, ShardedAdjacency))
+    graphs = [graph for graph in graphs if isinstance(graph, ShardedAdjacency)]
+    found: dict[str, Compiled | str] = {}
+    if graphs and widths:
+        graph = max(graphs, key=lambda one: one.entries.rows.senders.size)
+        spread = PartitionSpec(ROWS_AXIS)
+        x = abstract.shapes.array((graph.num_shards * graph.rows_per_shard, widths[-1]), jnp.float32, ROWS_AXIS)
 
-    def total(graph: ShardedAdjacency, x: jax.Array) -> jax.Array:
-        mapped = jax.shard_map(graph_product, mesh=mesh, in_specs=(spread, spread), out_specs=spread)
-        return jnp.sum(mapped(graph, x))
+        def total(graph: ShardedAdjacency, x: jax.Array) -> jax.Array:
+            mapped = jax.shard_map(graph_product, mesh=mesh, in_specs=(spread, spread), out_specs=spread)
+            return jnp.sum(mapped(graph, x))
 
-    compiled = compile_for(jax.jit(jax.grad(total, argnums=1)), (graph, x), num_devices=mesh.size)
-    return {"propagation": compiled} if isinstance(compiled, Compiled) else {}
+        found["one propagation"] = compile_for(jax.jit(jax.grad(total, 1)), (graph, x), num_devices=mesh.size)
+    if widths:
+        sizes = abstract.shapes.sizes
+        ranking = ranking_function(mesh, num_users=sizes.users, num_items=sizes.items, chunk=64)
+        given = abstract.shapes.ranking(widths[-1])
+        found["ranking a block of users"] = compile_for(ranking, given, num_devices=mesh.size)
+    return {name: one for name, one in found.items() if isinstance(one, Compiled)}
 
 
 def _argument_bytes(given: Sequence[Any]) -> list[tuple[str, int]]:

@@ -25,7 +25,7 @@ def as_text(plan: Plan) -> str:
     if plan.step is not None:
         lines += ["COMPILED: what the compiler reports, for each device", *_compiled("training step", plan.step, plan)]
         for name, one in plan.others.items():
-            lines += _compiled(f"{name} alone", one, plan)
+            lines += _compiled(name, one, plan)
     if plan.refused is not None:
         lines += [f"DOES NOT FIT: {plan.refused.said}", *_largest(plan), "  what would make it fit:"]
         lines += [f"    {advice}" for advice in plan.refused.advice]

@@ -179,8 +179,7 @@ class _Run:
 
     def evaluator(self, split: Any) -> Callable[[Vectors], EvalResult]:
         """Full-ranking evaluation of a split, over the mesh where there is one."""
-        evaluator = Evaluator(self.dataset, split, cutoffs=self.experiment.loop.cutoffs)
-        return lambda vectors: evaluator(self.in_vocabulary_order(vectors))
+        return Evaluator(self.dataset, split, cutoffs=self.experiment.loop.cutoffs, placement=self.placement)
 
     def in_vocabulary_order(self, vectors: Vectors) -> VectorPair:
         """The vectors on the host, a row for each row of the vocabularies."""
