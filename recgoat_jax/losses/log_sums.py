@@ -16,13 +16,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from recgoat_jax.losses.blocks import Running, over_parts
 from recgoat_jax.losses.reduction import AxisName, gathered
 
 Collective = Literal["all_gather", "ring"]
 """How keys reach the queries of other devices."""
-
-# Below every score that float32 products of real vectors give; unlike -inf it may be subtracted from itself.
-_FLOOR = -1e30
 
 
 class Rows(NamedTuple):
@@ -129,42 +127,51 @@ def _first_row(num_rows: int, axis_name: AxisName | None) -> Int[Array, ""] | in
     return 0 if axis_name is None else jax.lax.axis_index(axis_name) * num_rows
 
 
-class _Running(NamedTuple):
-    """A log-sum that grows: log(total) + top."""
-
-    top: Float[Array, " rows"]
-    total: Float[Array, " rows"]
-
-    def update(self, scores: Float[Array, "..."], axis: int) -> "_Running":
-        top = jnp.maximum(self.top, jnp.max(scores, axis=axis))
-        exponentials = jnp.exp(scores - jnp.expand_dims(top, axis))
-        return _Running(top, self.total * jnp.exp(self.top - top) + jnp.sum(exponentials, axis=axis))
-
-    @classmethod
-    def empty(cls, like: Float[Array, "rows dim"]) -> "_Running":
-        # Made from the data, so that it varies over the devices that the data varies over.
-        zero = 0.0 * jnp.sum(like, axis=-1)
-        return cls(zero + _FLOOR, zero)
-
-    def value(self) -> Float[Array, " rows"]:
-        return self.top + jnp.log(self.total)
-
-
 def _forward(queries: Float[Array, "batch dim"], keys: _Keys, rows: Rows, options: Options) -> LogSums:
     if options.axis_name is not None and options.collective == "ring":
         return _ring_forward(queries, keys, rows, options, options.axis_name)
     axis_name = options.axis_name
     everywhere = jax.tree.map(lambda x: gathered(x, axis_name), keys)
-    scores = _scores(queries, rows, everywhere, _first_row(len(queries), axis_name), options)
-    by_query = _Running.empty(queries).update(scores, 1).value()
-    if not options.both:
+    sums = _empty(queries, everywhere, options)
+    sums = _updated(sums, queries, rows, everywhere, _first_row(len(queries), axis_name), options)
+    by_query = sums.by_query.value()
+    if sums.by_key is None:
         return LogSums(by_query, None)
     if axis_name is None:
-        return LogSums(by_query, _Running.empty(everywhere.vectors).update(scores, 0).value())
+        return LogSums(by_query, sums.by_key.value())
     # Every device holds the scores of its queries for all keys; a key's log-sum joins those of all devices.
-    top = jax.lax.pmax(jnp.maximum(jnp.max(scores, axis=0), _FLOOR), axis_name)
-    total = jax.lax.psum(jnp.sum(jnp.exp(scores - top), axis=0), axis_name)
+    top = jax.lax.pmax(sums.by_key.top, axis_name)
+    total = jax.lax.psum(sums.by_key.total * jnp.exp(sums.by_key.top - top), axis_name)
     return LogSums(by_query, _own(top + jnp.log(total), queries.shape[0], axis_name))
+
+
+class _Sums(NamedTuple):
+    """Both log-sums while they grow."""
+
+    by_query: Running
+    by_key: Running | None
+
+
+def _empty(queries: Float[Array, "batch dim"], keys: _Keys, options: Options) -> _Sums:
+    return _Sums(Running.empty(queries), Running.empty(keys.vectors) if options.both else None)
+
+
+def _updated(
+    sums: _Sums,
+    queries: Float[Array, "batch dim"],
+    rows: Rows,
+    keys: _Keys,
+    distance: Int[Array, ""] | int,
+    options: Options,
+) -> _Sums:
+    """The log-sums with a block of keys added; scores of a part of the keys are there at a time."""
+
+    def add(by_query: Running, part: tuple[_Keys, Running | None, Int[Array, ""]]) -> tuple[Running, Running | None]:
+        some, by_key, first = part
+        scores = _scores(queries, rows, some, distance - first, options)
+        return by_query.update(scores, 1), None if by_key is None else by_key.update(scores, 0)
+
+    return _Sums(*over_parts(add, sums.by_query, (keys, sums.by_key), num_queries=len(queries)))
 
 
 def _own(x: Float[Array, " all_rows"], num_rows: int, axis_name: AxisName) -> Float[Array, " batch"]:
@@ -207,7 +214,8 @@ def _backward(options: Options, saved: Any, cotangents: LogSums) -> tuple[Array,
     axis_name = options.axis_name
     everywhere, of_all_keys = jax.tree.map(lambda x: gathered(x, axis_name), (keys, of_keys))
     first = _first_row(len(queries), axis_name)
-    to_queries, to_keys = _block_gradients(queries, rows, everywhere, first, of_queries, of_all_keys, options)
+    start = 0.0 * queries
+    to_queries, to_keys = _block_gradients(start, queries, rows, everywhere, first, of_queries, of_all_keys, options)
     if axis_name is not None:
         to_keys = jax.tree.map(lambda x: jax.lax.psum_scatter(x, axis_name, tiled=True), to_keys)
     return to_queries, to_keys.vectors, to_keys.correction, None
@@ -221,6 +229,7 @@ class _ToKeys(NamedTuple):
 
 
 def _block_gradients(
+    to_queries: Float[Array, "batch dim"],
     queries: Float[Array, "batch dim"],
     rows: Rows,
     keys: _Keys,
@@ -229,15 +238,22 @@ def _block_gradients(
     of_keys: _Pull | None,
     options: Options,
 ) -> tuple[Float[Array, "batch dim"], _ToKeys]:
-    """What a block of keys adds to the gradients of the queries and of the keys."""
-    scores = _scores(queries, rows, keys, distance, options)
-    weights = of_queries.weights(scores, 1)
-    if of_keys is not None:
-        weights += of_keys.weights(scores, 0)
-    to_queries = jnp.matmul(weights, keys.vectors, precision=options.precision)
-    to_vectors = jnp.matmul(weights.T, queries, precision=options.precision)
-    to_correction = None if keys.correction is None else -jnp.sum(weights, axis=0)
-    return to_queries, _ToKeys(to_vectors, to_correction)
+    """The gradients of the queries with what a block of keys adds to them, and those of the keys."""
+
+    def add(
+        to_queries: Float[Array, "batch dim"], part: tuple[_Keys, _Pull | None, Int[Array, ""]]
+    ) -> tuple[Float[Array, "batch dim"], _ToKeys]:
+        some, of_some, first = part
+        scores = _scores(queries, rows, some, distance - first, options)
+        weights = of_queries.weights(scores, 1)
+        if of_some is not None:
+            weights += of_some.weights(scores, 0)
+        to_vectors = jnp.matmul(weights.T, queries, precision=options.precision)
+        to_correction = None if some.correction is None else -jnp.sum(weights, axis=0)
+        to_queries += jnp.matmul(weights, some.vectors, precision=options.precision)
+        return to_queries, _ToKeys(to_vectors, to_correction)
+
+    return over_parts(add, to_queries, (keys, of_keys), num_queries=len(queries))
 
 
 _log_sums.defvjp(_saving_forward, _backward)
@@ -260,15 +276,16 @@ def _ring_forward(
 ) -> LogSums:
     def hop(carry: Any, step: Int[Array, ""]) -> tuple[Any, None]:
         by_query, (block, by_key) = carry
-        scores = _scores(queries, rows, block, _distance(step, len(queries)), options)
-        if options.both:
-            by_key = by_key.update(scores, 0)
-        return (by_query.update(scores, 1), _passed_on((block, by_key), axis_name)), None
+        distance = _distance(step, len(queries))
+        sums = _updated(_Sums(by_query, by_key), queries, rows, block, distance, options)
+        return (sums.by_query, _passed_on((block, sums.by_key), axis_name)), None
 
-    start = (_Running.empty(queries), (keys, _Running.empty(keys.vectors) if options.both else None))
+    empty = _empty(queries, keys, options)
     # After as many hops as there are devices, the keys and what they gathered are home again.
-    (by_query, (_, by_key)), _ = jax.lax.scan(hop, start, jnp.arange(jax.lax.psum(1, axis_name)))
-    return LogSums(by_query.value(), by_key.value() if options.both else None)
+    (by_query, (_, by_key)), _ = jax.lax.scan(
+        hop, (empty.by_query, (keys, empty.by_key)), jnp.arange(jax.lax.psum(1, axis_name))
+    )
+    return LogSums(by_query.value(), None if by_key is None else by_key.value())
 
 
 def _ring_backward(
@@ -283,9 +300,11 @@ def _ring_backward(
     def hop(carry: Any, step: Int[Array, ""]) -> tuple[Any, None]:
         to_queries, (block, of_block, to_block) = carry
         distance = _distance(step, len(queries))
-        added, to_keys = _block_gradients(queries, rows, block, distance, of_queries, of_block, options)
+        to_queries, to_keys = _block_gradients(
+            to_queries, queries, rows, block, distance, of_queries, of_block, options
+        )
         travelling = (block, of_block, jax.tree.map(jnp.add, to_block, to_keys))
-        return (to_queries + added, _passed_on(travelling, axis_name)), None
+        return (to_queries, _passed_on(travelling, axis_name)), None
 
     nothing = jax.tree.map(lambda x: 0.0 * x, _ToKeys(keys.vectors, keys.correction))
     start = (0.0 * queries, (keys, of_keys, nothing))

@@ -1,7 +1,10 @@
 """What a plan knows of chips and slices, from an editable table, and the devices that a program is compiled for."""
 
 import os
+import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -105,8 +108,9 @@ def find_topology(name: str, chips: dict[str, Chip]) -> Topology:
         )
     if find_spec("libtpu") is None:
         raise MissingExtraError.of("libtpu", extra="tpu")
-    # The compiler describes a slice from its name; it must not look for a TPU in this machine.
+    # The compiler describes a slice from its name: it must not look for a TPU in this machine, nor keep others from it.
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     from jax.experimental import topologies
 
     count = 1
@@ -115,13 +119,29 @@ def find_topology(name: str, chips: dict[str, Chip]) -> Topology:
     # A slice smaller than the four chips of a host is part of one.
     options = {} if count >= 4 else {"chips_per_host_bounds": [*map(int, sizes), *(1,) * (3 - len(sizes))]}
     try:
-        found = topologies.get_topology_desc(platform="tpu", topology_name=name, **options)
+        with _without_native_messages():
+            found = topologies.get_topology_desc(platform="tpu", topology_name=name, **options)
     except jax.errors.JaxRuntimeError as error:
         raise UsageError(
             f"--topology {name}: the compiler knows no such slice ({str(error).splitlines()[0]}); expected one of "
             f"{known_topologies(chips)}."
         ) from error
     return Topology(name, chip, count, list(found.devices))
+
+
+@contextmanager
+def _without_native_messages() -> Iterator[None]:
+    """Nothing on standard error: the compiler's library complains there that this machine has no TPU."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _this_machine(name: str, count: str) -> Topology:

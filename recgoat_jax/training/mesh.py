@@ -9,7 +9,7 @@ that no sum counts.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -176,6 +176,7 @@ def specs_of(state: nnx.State) -> Any:
     return jax.tree_util.tree_map_with_path(lambda path, _: spec_of(path_names(path)), state)
 
 
+@runtime_checkable
 class Placed(Protocol):
     """Where a model goes: `recgoat_jax.graphs.Placement`, or the shapes of one in a plan."""
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from recgoat_jax.losses import cmcl_loss, info_nce
+from recgoat_jax.losses import blocks, cmcl_loss, info_nce, sampled_softmax_loss
 
 # Unit rows at 0, 90 and 60 degrees; keys at 0, 90 and 120 degrees, of other lengths.
 HALF, ROOT = 0.5, 3**0.5 / 2
@@ -136,3 +136,30 @@ def test_cmcl_names_what_is_wrong(arguments: dict, message: str) -> None:
     views = arguments.pop("views", {"id": QUERIES, "text": KEYS})
     with pytest.raises(ValueError, match=message):
         cmcl_loss(views, **arguments)
+
+
+@pytest.mark.parametrize("at_once", [26 * 13, 26 * 7, 26])
+def test_keys_in_parts_give_the_same_value_and_gradient(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """26 keys at once against parts of 13, of 2 (7 do not divide them) and of 1: both directions, ids, masks."""
+    random = np.random.default_rng(at_once)
+    vectors = [jnp.asarray(random.normal(size=(26, 3)), jnp.float32) for _ in range(2)]
+    ids, where = jnp.asarray(random.integers(0, 15, 26), jnp.int32), jnp.asarray(random.random(26) < 0.8)
+    chances = jnp.asarray(np.log(random.uniform(0.1, 1.0, 26)), jnp.float32)
+
+    def total(queries: jax.Array, keys: jax.Array) -> jax.Array:
+        plain = info_nce(queries, keys, ids=ids, where=where, direction="both")
+        return plain + sampled_softmax_loss(queries, keys, temperature=1.0, where=where, log_probabilities=chances)
+
+    whole = jax.value_and_grad(total, argnums=(0, 1))(*vectors)
+    monkeypatch.setattr(blocks, "SCORES_AT_ONCE", at_once)
+    jax.clear_caches()
+    in_parts = jax.value_and_grad(total, argnums=(0, 1))(*vectors)
+    jax.clear_caches()
+    assert blocks.number_of_parts(26, 26) == {26 * 13: 2, 26 * 7: 13, 26: 26}[at_once]
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7), whole, in_parts)
+
+
+def test_a_number_of_keys_without_divisors_is_one_part() -> None:
+    assert blocks.number_of_parts(2**20, 8_191) == 1
+    assert blocks.number_of_parts(8_192, 8_192) == 8
+    assert blocks.number_of_parts(1_024, 1_024) == 1

@@ -13,6 +13,7 @@ from flax import nnx
 
 from recgoat_jax.data.storage import write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
+from recgoat_jax.graphs import Shard
 from recgoat_jax.models import Batch, BprMfConfig, LossOutput, Vectors
 from recgoat_jax.training import Experiment, LoopConfig, fit, loop, train
 from recgoat_jax.training.batches import TrainingPairs
@@ -27,15 +28,15 @@ class Probe(nnx.Module):
     def __init__(self) -> None:
         self.table = nnx.Param(jnp.ones(1))
 
-    def loss(self, batch: Batch, *, key: jax.Array) -> LossOutput:
+    def loss(self, batch: Batch, *, key: jax.Array, shard: Shard | None = None) -> LossOutput:
         powers = jnp.arange(1.0, len(batch.negatives) + 1)
         terms = {"negatives": jnp.sum(powers * batch.negatives), "noise": jax.random.normal(key)}
         return LossOutput(jnp.sum(self.table[...]), terms)
 
-    def vectors(self) -> Vectors:
+    def vectors(self, *, shard: Shard | None = None) -> Vectors:
         return Vectors(jnp.ones((1, 1)), jnp.ones((1, 1)))
 
-    def diagnostics(self) -> Mapping[str, jax.Array]:
+    def diagnostics(self, *, shard: Shard | None = None) -> Mapping[str, jax.Array]:
         return {}
 
 
