@@ -12,9 +12,10 @@ import tyro
 
 from recgoat_jax.data.example import wheel_folder
 from recgoat_jax.data.locate import find_shared_data
-from recgoat_jax.errors import DataError
+from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.graphs.cache import cache_directory
 from recgoat_jax.training.environment import environment
+from recgoat_jax.training.mesh import RULES, MeshShape, make_mesh, parse_mesh
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class DoctorCommand:
 
     data: Path | None = None
     """Folder of the shared research data; None: RECGOAT_DATA, else ../shared/data beside the repository."""
+    mesh: str | None = None
+    """Shape of a mesh, such as data=4,rows=2: show what each of its devices would hold."""
     json: bool = False
     """Print everything as JSON."""
 
@@ -35,7 +38,11 @@ def diagnose(command: DoctorCommand) -> dict[str, Any]:
 
     Returns:
         `environment` and, beside it, ``example_data`` and ``shared_data`` (folder, or None), ``shared_data_problem``
-        (None, or why there is no folder), ``cache`` and ``disk_free_gb`` (folder to 1e9 bytes free).
+        (None, or why there is no folder), ``cache``, ``disk_free_gb`` (folder to 1e9 bytes free) and ``mesh`` (None, or
+        the shape asked for, whether the devices match it, and the rules).
+
+    Raises:
+        UsageError: no such mesh.
     """
     try:
         shared, problem = str(find_shared_data(command.data)), None
@@ -49,7 +56,37 @@ def diagnose(command: DoctorCommand) -> dict[str, Any]:
         "shared_data_problem": problem,
         "cache": str(cache),
         "disk_free_gb": {str(place): _free_gigabytes(place) for place in (Path.cwd(), cache)},
+        "mesh": None if command.mesh is None else _mesh(parse_mesh(command.mesh)),
     }
+
+
+def _mesh(shape: MeshShape) -> dict[str, Any]:
+    """What the devices of a mesh would hold, and whether there are as many."""
+    try:
+        make_mesh(shape)
+        problem = None
+    except UsageError as error:
+        problem = str(error)
+    return {"shape": str(shape), "devices": shape.devices, "problem": problem, "rules": [r._asdict() for r in RULES]}
+
+
+def mesh_lines(mesh: Mapping[str, Any]) -> list[str]:
+    """The rules of a mesh as lines for a terminal."""
+    shape = parse_mesh(mesh["shape"])
+    share = "whole on every device" if shape.rows == 1 else f"1/{shape.rows} on each device"
+    kinds = {
+        "rows": "rows of",
+        "product": "graph, constant weights, of",
+        "attention": "graph, other values on edges, of",
+        "edges": "values on edges of",
+    }
+    return [
+        f"mesh          {shape}, {shape.devices} devices: {mesh['problem'] or 'as many as there are'}",
+        f"  examples of a batch    1/{shape.devices} on each device",
+        "  variables whose path matches (optimiser moments follow their parameter)",
+        *(f"    {rule['pattern']:<52}{kinds[rule['kind']]} {rule['vocabulary']}: {share}" for rule in mesh["rules"]),
+        f"    {'everything else':<52}whole on every device",
+    ]
 
 
 def render(found: Mapping[str, Any]) -> str:
@@ -77,6 +114,7 @@ def render(found: Mapping[str, Any]) -> str:
         f"shared data   {found['shared_data'] or 'absent: ' + found['shared_data_problem']}",
         f"graph cache   {found['cache']}",
         *(f"disk          {free:.1f} GB free at {place}" for place, free in found["disk_free_gb"].items()),
+        *([] if found["mesh"] is None else mesh_lines(found["mesh"])),
     ]
     return "\n".join(lines)
 
@@ -98,4 +136,4 @@ def _free_gigabytes(folder: Path) -> float:
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
 
-__all__ = ["DoctorCommand", "diagnose", "main", "render"]
+__all__ = ["DoctorCommand", "diagnose", "main", "mesh_lines", "render"]

@@ -8,6 +8,7 @@ import pytest
 from recgoat_jax.cli.doctor import DoctorCommand, diagnose, render
 from recgoat_jax.cli.main import main
 from recgoat_jax.training.environment import environment
+from recgoat_jax.training.mesh import RULES
 
 
 def test_json_holds_the_environment_and_the_places(
@@ -53,6 +54,22 @@ def test_what_is_missing_is_said_with_its_remedy(tmp_path: Path) -> None:
     assert "no device: no such platform" in text
     assert "shared data   absent: " in text
     assert "RECGOAT_DATA" in text
+
+
+def test_a_mesh_is_shown_with_its_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--data", str(tmp_path), "--mesh", "data=4,rows=2"]) == 0
+    text = capsys.readouterr().out
+    assert "mesh          data=4,rows=2, 8 devices: --mesh data=4,rows=2: 8 devices are asked for, there are 1" in text
+    assert "examples of a batch    1/8 on each device" in text
+    for rule in RULES:
+        line = next(line for line in text.splitlines() if line.strip().startswith(rule.pattern))
+        assert line.endswith(f"{rule.vocabulary}: 1/2 on each device")
+    assert text.splitlines()[-1].split("  ")[-1] == "whole on every device"
+    assert main(["doctor", "--data", str(tmp_path), "--mesh", "data=1", "--json"]) == 0
+    mesh = json.loads(capsys.readouterr().out)["mesh"]
+    assert (mesh["shape"], mesh["problem"], len(mesh["rules"])) == ("data=1,rows=1", None, len(RULES))
+    assert main(["doctor", "--mesh", "model=2"]) == 2
+    assert "found the axis 'model'" in capsys.readouterr().err
 
 
 def test_help_ends_well_and_a_wrong_option_does_not(capsys: pytest.CaptureFixture[str]) -> None:
