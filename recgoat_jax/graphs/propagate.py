@@ -13,9 +13,6 @@ from jaxtyping import Array, Float, Int
 
 from recgoat_jax.graphs.adjacency import Adjacency, CompressedRows
 
-_MESSAGES_AT_ONCE = 2**26
-"""Numbers in the messages that are made at once where there is no kernel: a quarter of a gigabyte."""
-
 _NARROWEST = 8
 """Columns below which the CPU kernel falls back to a scalar loop, three times slower than with 8 columns."""
 
@@ -118,37 +115,14 @@ def _kernel(
 def segment_sum_product(
     rows: CompressedRows, weights: Float[Array, "edges heads"], x: Float[Array, "columns dim"]
 ) -> Float[Array, "rows dim"]:
-    """`sparse_product` by a gather and a sorted segment sum: the form that accelerators want.
-
-    Messages of many edges are made and added up a part of the edges at a time.
-    """
+    """`sparse_product` by a gather and a sorted segment sum: the form that accelerators want."""
     num_columns, dim = x.shape
-    num_edges, heads = weights.shape
-    at_once = max(1, _MESSAGES_AT_ONCE // dim)
-
-    def messages(senders: Int[Array, " some"], weights: Float[Array, "some heads"]) -> Float[Array, "some dim"]:
-        return (weights[:, :, None] * x.reshape(num_columns, heads, dim // heads)[senders]).reshape(-1, dim)
-
+    heads = weights.shape[1]
     with jax.named_scope("messages along edges"):
-        if num_edges <= at_once:
-            return jax.ops.segment_sum(
-                messages(rows.senders, weights), rows.receivers, num_segments=rows.num_rows, indices_are_sorted=True
-            )
-        # Edges of padding end at no row: an index beyond the last is dropped.
-        padding = -num_edges % at_once
-        parts = (
-            jnp.pad(rows.senders, (0, padding)).reshape(-1, at_once),
-            jnp.pad(rows.receivers, (0, padding), constant_values=rows.num_rows).reshape(-1, at_once),
-            jnp.pad(weights, ((0, padding), (0, 0))).reshape(-1, at_once, heads),
+        messages = weights[:, :, None] * x.reshape(num_columns, heads, dim // heads)[rows.senders]
+        return jax.ops.segment_sum(
+            messages.reshape(-1, dim), rows.receivers, num_segments=rows.num_rows, indices_are_sorted=True
         )
-
-        def add(total: Float[Array, "rows dim"], part: tuple[Array, Array, Array]) -> tuple[Array, None]:
-            senders, receivers, values = part
-            return total.at[receivers].add(messages(senders, values), indices_are_sorted=True, mode="drop"), None
-
-        # A zero made from the arguments, which varies over the devices that they vary over.
-        start = jnp.broadcast_to(jnp.where(False, x[0, 0] + weights[0, 0], 0.0), (rows.num_rows, dim))
-        return jax.lax.scan(add, start, parts)[0]
 
 
 @jax.custom_vjp

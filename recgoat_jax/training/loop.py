@@ -111,7 +111,7 @@ def train(
             return result_from_json(workdir, json.loads(stored))
 
         # ---- Model: taken apart once; graphs and features are arguments of the step, not part of its program.
-        run = _prepare(experiment, dataset, None if devices is None else place_vocabularies(dataset, devices))
+        run = prepare_run(experiment, dataset, None if devices is None else place_vocabularies(dataset, devices))
 
         # ---- Training, with validation and saves.
         where = epath.Path(checkpoints or workdir / "checkpoints")
@@ -168,7 +168,7 @@ def train(
 
 
 @dataclass(frozen=True, eq=False)
-class _Run:
+class PreparedRun:
     """What is made of an experiment before the first step."""
 
     experiment: Experiment
@@ -189,7 +189,7 @@ class _Run:
         return users[self.placement.users.place], items[self.placement.items.place]
 
 
-def _prepare(experiment: Experiment, dataset: Dataset, placement: Placement | None) -> _Run:
+def prepare_run(experiment: Experiment, dataset: Dataset, placement: Placement | None) -> PreparedRun:
     """The model, its program and the training pairs, on one device or over a mesh."""
     root = jax.random.key(experiment.seed)
     with _where_models_are_made(placement):
@@ -201,7 +201,7 @@ def _prepare(experiment: Experiment, dataset: Dataset, placement: Placement | No
             else SpreadPairs.from_dataset(dataset, placement, batch_size=size)
         )
     optimizer = make_optimizer(experiment.optimizer, steps_per_epoch=pairs.steps)
-    return _Run(experiment, dataset, placement, Program(model, optimizer, placement=placement), pairs)
+    return PreparedRun(experiment, dataset, placement, Program(model, optimizer, placement=placement), pairs)
 
 
 @contextmanager
@@ -250,4 +250,4 @@ def _make_directory(workdir: Path) -> None:
         ) from error
 
 
-__all__ = ["train"]
+__all__ = ["PreparedRun", "prepare_run", "train"]

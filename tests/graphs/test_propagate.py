@@ -83,7 +83,7 @@ def test_senders_of_a_node_in_any_order(vectors):
 
 @pytest.mark.parametrize("dim", [2, DIM])
 @pytest.mark.parametrize("heads", [1, 2])
-def test_both_lowerings_agree(dim, heads, monkeypatch):
+def test_both_lowerings_agree(dim, heads):
     matrix = random_matrix("directed")
     rows = Adjacency.from_graph(graph_of(matrix)).rows
     x = np.random.default_rng(0).normal(size=(NODES, dim)).astype(np.float32)
@@ -96,11 +96,6 @@ def test_both_lowerings_agree(dim, heads, monkeypatch):
             expected[receiver, columns] += weights[edge, head] * x[sender, columns]
     for product in (compressed_row_product, segment_sum_product, sparse_product):
         np.testing.assert_allclose(product(rows, jnp.asarray(weights), jnp.asarray(x)), expected, rtol=1e-5, atol=1e-6)
-    # Seven messages at a time, which do not divide the edges.
-    monkeypatch.setitem(segment_sum_product.__globals__, "_MESSAGES_AT_ONCE", 7 * dim)
-    assert len(rows.senders) % 7
-    in_parts = segment_sum_product(rows, jnp.asarray(weights), jnp.asarray(x))
-    np.testing.assert_allclose(in_parts, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_only_the_lowering_of_the_platform_is_compiled():
