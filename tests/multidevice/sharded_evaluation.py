@@ -41,9 +41,9 @@ DATASET = random_dataset(num_users=USERS, num_items=ITEMS)
 
 @cache
 def placement_of(groups, shards):
-    """Users by weight, items at random; of several shards, the last holds no item at all."""
+    """Users by weight, items at random; of more than two shards, the last holds no item at all."""
     mesh = Mesh(np.array(jax.devices()[: groups * shards]).reshape(groups, shards), ("data", "rows"))
-    items = np.random.default_rng(2).integers(0, max(1, shards - 1), ITEMS)
+    items = np.random.default_rng(2).integers(0, shards - (shards > 2), ITEMS)
     return Placement(mesh, partition_by_weight(DATASET.user_counts, shards), NodePartition.from_shards(items, shards))
 
 
@@ -107,14 +107,18 @@ def refusals():
     """What is refused on one device is refused over a mesh, with the same words where they can be the same."""
     placement, vectors = placement_of(4, 2), float_vectors()
     one_device, over_devices = evaluator(("train", "valid")).plan, evaluator(("train", "valid"), placement).plan
-    for bad in (np.nan, np.inf, 1e30):
-        for side in (0, 1):
-            spoilt = tuple(x.copy() for x in vectors)
-            spoilt[side][40, 1] = spoilt[1 - side][0, 1] = bad
-            with pytest.raises(RunStoppedError, match="not finite") as expected:
-                ranks(one_device, spoilt)
-            with pytest.raises(RunStoppedError, match=re.escape(str(expected.value))):
-                ranks(over_devices, on_mesh(spoilt, placement))
+    # A bad row may be on any shard, of users or of items; two long rows are bad together only.
+    first = [side.order[:: side.rows_per_shard] for side in (placement.users, placement.items)]
+    cases = [({side: row}, bad) for bad in (np.nan, np.inf) for side in (0, 1) for row in first[side]]
+    cases += [({0: user, 1: item}, 1e30) for user in first[0] for item in first[1]]
+    for rows, bad in cases:
+        spoilt = tuple(side.copy() for side in vectors)
+        for side, row in rows.items():
+            spoilt[side][row, 1] = bad
+        with pytest.raises(RunStoppedError, match="not finite") as expected:
+            ranks(one_device, spoilt)
+        with pytest.raises(RunStoppedError, match=re.escape(str(expected.value))):
+            ranks(over_devices, on_mesh(spoilt, placement))
     with pytest.raises(UsageError, match=f"expected {len(placement.users.order)} user rows.*mesh order"):
         ranks(over_devices, vectors)
     with pytest.raises(UsageError, match=f"{len(placement.items.order)} item rows"):
