@@ -2,7 +2,7 @@
 
 Over a mesh, users are spread over the axis "data" and items over the axis "rows". Each device counts among its own
 items the ones that score above a target; the sum over "rows" is the rank. No device holds scores of more than one
-block of users and its own items.
+block of users and its own items, in whole tiles.
 """
 
 import functools
@@ -72,12 +72,12 @@ def _counted_ranks(
     """Counts all blocks of this device, then adds up over devices."""
     numbers, tiles = in_tiles(blocks.item_numbers, tile, padding=-1), in_tiles(items, tile)
 
-    def step(found: Array, step: Array) -> tuple[Array, None]:
+    def one_block(found: Array, step: Array) -> tuple[Array, None]:
         scores = scores_in_tiles(take_rows_together(users, blocks.users[0, step], shard), tiles)
         return count_step(found, scores, numbers, blocks, step, chunk=chunk, shard=shard), None
 
     found = _zeros(blocks.items.shape, shard)
-    found, _ = jax.lax.scan(step, found, jnp.arange(blocks.users.shape[1]))
+    found, _ = jax.lax.scan(one_block, found, jnp.arange(blocks.users.shape[1]))
     if axes := example_axes(shard):
         found = jax.lax.psum(found, axes)
     bound = _longest(users, blocks.user_numbers >= 0, shard) * _longest(items, blocks.item_numbers >= 0, shard)
@@ -118,7 +118,6 @@ def count_step(
         rows = jnp.where(begin + jnp.arange(chunk) < stop, rows, size)  # beyond the block: dropped
         return scores.at[slots // tile, rows, slots % tile].set(-jnp.inf, mode="drop")
 
-    scores = _without_padding(scores, numbers)
     scores = jax.lax.fori_loop(0, (stop - start + chunk - 1) // chunk, mask, scores)
     first, counts = blocks.first[0, step], blocks.counts[0, step]
 
@@ -129,7 +128,7 @@ def count_step(
 
         def in_tile(total: Array, one: tuple[Array, Array]) -> tuple[Array, None]:
             others, number = one
-            above = (others > score) | ((others == score) & (number < target))
+            above = (number >= 0) & ((others > score) | ((others == score) & (number < target)))
             return total + jnp.sum(above.reshape(size, _SUMMED_AT_ONCE, -1), axis=1, dtype=jnp.int32), None
 
         total, _ = jax.lax.scan(in_tile, _zeros((size, tile // _SUMMED_AT_ONCE), shard), (scores, numbers))
@@ -150,19 +149,6 @@ def _target_scores(
     device, slot = jnp.divmod(places, shard.items.numbers.shape[0])
     here = device == jax.lax.axis_index(ROWS_AXIS)
     return jax.lax.psum(jnp.where(here, scores[slot // tile, users, slot % tile], 0), ROWS_AXIS)
-
-
-def _without_padding(
-    scores: Float[Array, "tiles batch tile"], numbers: Int[Array, "tiles tile"]
-) -> Float[Array, "tiles batch tile"]:
-    """Scores with -inf for padding, which stands at the end: the tiles before it are not touched."""
-    num_tiles, tile = numbers.shape
-    first = jnp.sum(numbers >= 0) // tile
-
-    def mask(one: Array, scores: Array) -> Array:
-        return scores.at[one].set(jnp.where(numbers[one] >= 0, scores[one], -jnp.inf))
-
-    return jax.lax.fori_loop(first, num_tiles, mask, scores)
 
 
 def _longest(vectors: Float[Array, "slots dim"], real: Bool[Array, " slots"], shard: Shard | None) -> Float[Array, ""]:

@@ -150,4 +150,4 @@ def test_wrong_arguments_are_refused() -> None:
 def test_blocks_of_scores_have_a_bounded_size(num_items: int) -> None:
     size = default_block_size(num_items)
     assert size % 8 == 0
-    assert size * num_items <= max(2**20, 8 * num_items)
+    assert size * num_items <= max(2**25, 8 * num_items)

@@ -28,7 +28,7 @@ def test_tiles_are_full_and_waste_little(num_items: int) -> None:
     assert tile <= 1024
     assert num_tiles == -(-num_items // 1024)
     assert num_tiles * tile - num_items < 64 * num_tiles
-    assert default_block_size(num_items) * num_tiles * tile <= max(2**20, 8 * num_tiles * tile)
+    assert default_block_size(num_items) * num_tiles * tile <= max(2**20, 128 * num_tiles * tile)
 
 
 @pytest.mark.parametrize("num_items", [63, 64, 65, 1023, 1024, 1025, 1153])
