@@ -117,16 +117,16 @@ def overhead(data: Path | None, rounds: int) -> list[dict[str, Any]]:
     from recgoat_jax.cli.train import load_experiment
     from recgoat_jax.encoders.recipes import load_data, with_root
     from recgoat_jax.training.batches import epoch_order
-    from recgoat_jax.training.loop import prepare_run
-    from recgoat_jax.training.mesh import MeshShape, make_mesh, place_vocabularies
+    from recgoat_jax.training.mesh import MeshShape, make_mesh
+    from recgoat_jax.training.prepared import prepare_run
 
     found = []
     for name in EXPERIMENTS:
         experiment = load_experiment(ROOT / "experiments" / f"{name}.py")
         dataset = load_data(experiment.data if data is None else with_root(experiment.data, data)).dataset
         forms = {}
-        for form, placement in (("plain", None), ("mesh", place_vocabularies(dataset, make_mesh(MeshShape())))):
-            run = prepare_run(experiment, dataset, placement)
+        for form, mesh in (("plain", None), ("mesh", make_mesh(MeshShape()))):
+            run = prepare_run(experiment, dataset, mesh)
             order = epoch_order(jax.random.key(0), num_pairs=run.pairs.num_pairs, batch_size=run.pairs.batch_size)[:10]
             forms[form] = [run, run.program.initial_state(jax.random.key(0)), order]
         seconds: dict[str, list[float]] = {"plain": [], "mesh": []}

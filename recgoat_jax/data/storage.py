@@ -131,6 +131,23 @@ def read_dataset(directory: Path) -> Dataset:
     )
 
 
+def prepared_hash(directory: Path) -> str | None:
+    """The content hash that a prepared data set states, without reading the data; None where there is none.
+
+    Args:
+        directory: where it would be.
+
+    Returns:
+        Hexadecimal SHA-256.
+
+    Raises:
+        DataError: something else is there.
+    """
+    if not (directory / MANIFEST).is_file():
+        return None
+    return _read_manifest(directory)["hash"]
+
+
 def _same_is_there(dataset: Dataset, target: Path) -> bool:
     if not target.exists():
         return False
@@ -286,4 +303,4 @@ def _make_parents(target: Path, made: list[Path]) -> None:
         made.append(parent)
 
 
-__all__ = ["FORMAT", "MANIFEST", "read_dataset", "write_dataset"]
+__all__ = ["FORMAT", "MANIFEST", "prepared_hash", "read_dataset", "write_dataset"]

@@ -194,12 +194,24 @@ def ranks(plan: RankingPlan, vectors: VectorPair) -> Int[np.ndarray, " pairs"]:
             f"item rows of one width{'' if plan.placement is None else ', in the mesh order of the placement'}."
         )
     found, bound = plan.function(plan.blocks, users, items)
+    check_bound(bound)
+    return np.asarray(found)
+
+
+def check_bound(bound: Float[Array, ""]) -> None:
+    """Refuses vectors whose scores are not finite.
+
+    Args:
+        bound: of `counting.CountedRanks`.
+
+    Raises:
+        RunStoppedError: a bound that is not finite.
+    """
     if not np.isfinite(np.asarray(bound)):
         raise RunStoppedError(
             f"the vectors give scores that are not finite (bound {float(bound)}); expected finite vectors. "
             "Lower the learning rate, or go back to the last good checkpoint."
         )
-    return np.asarray(found)
 
 
 def held_out_ranks(
@@ -255,6 +267,7 @@ __all__ = [
     "RankingShapes",
     "ScoreBlock",
     "VectorPair",
+    "check_bound",
     "held_out_ranks",
     "prepare_ranking",
     "ranks",

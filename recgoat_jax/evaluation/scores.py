@@ -34,11 +34,12 @@ def tile_size(num_items: int) -> int:
     return _TILE_MULTIPLE * max(1, _parts(num_items, num_tiles * _TILE_MULTIPLE))
 
 
-def default_block_size(num_items: int) -> int:
+def default_block_size(num_items: int, *, backend: str | None = None) -> int:
     """Users scored at once, so that a block of scores has a bounded size whatever the catalogue.
 
     Args:
         num_items: rows of the item vocabulary.
+        backend: kind of the devices; None: those of this process.
 
     Returns:
         A multiple of 8. Measured on CPU with 7,050 items: 96 to 256 users are equally fast; smaller blocks lose in
@@ -47,7 +48,7 @@ def default_block_size(num_items: int) -> int:
     """
     tile = tile_size(num_items)
     columns = max(1, _parts(num_items, tile)) * tile
-    if jax.default_backend() == "cpu":
+    if (backend or jax.default_backend()) == "cpu":
         size = max(_CPU_SCORES // columns, min(_CPU_USERS, _MOST_CPU_SCORES // columns))
     else:
         size = _ACCELERATOR_SCORES // columns

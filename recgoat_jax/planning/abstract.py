@@ -126,7 +126,10 @@ class Shapes:
 
     def ranking(self, dim: int) -> tuple[RankBlocks, jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
         """What ranking one block of users takes; each has one target, and as many training items as the others."""
-        groups, size = self.mesh.size // self.shards, default_block_size(self.sizes.items)
+        groups, size = (
+            self.mesh.size // self.shards,
+            default_block_size(self.sizes.items, backend=self.mesh.devices.flat[0].platform),
+        )
         excluded = padded(size * self.sizes.pairs / self.sizes.users / self.shards) + 64
 
         def rows(vocabulary: str, *shape: int, dtype: Any = jnp.int32) -> jax.ShapeDtypeStruct:

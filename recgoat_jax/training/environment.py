@@ -38,7 +38,7 @@ EXTRAS = {
     "seq": ("array-record",),
     "gpu": ("jax-cuda13-plugin",),
     "tpu": ("libtpu",),
-    "gcs": ("gcsfs",),
+    "gcs": ("gcsfs", "google-auth"),
 }
 """Extra of the package to the distributions that it brings."""
 

@@ -7,41 +7,30 @@ is read. Of several processes all train and the first writes; they share the che
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import jax
 from etils import epath
-from flax import nnx
 
-from recgoat_jax.data import Dataset
+from recgoat_jax.data.storage import prepared_hash
 from recgoat_jax.encoders.recipes import LoadedData, load_data
 from recgoat_jax.errors import RecgoatError, RunStoppedError, UsageError
-from recgoat_jax.evaluation import EvalResult, Evaluator
-from recgoat_jax.evaluation.ranking import VectorPair
+from recgoat_jax.evaluation import EvalResult
 from recgoat_jax.files import CONFIG_FILE, ENVIRONMENT_FILE, RESULT_FILE, write_atomically
-from recgoat_jax.graphs.placement import Placement
-from recgoat_jax.models.build import build_model
-from recgoat_jax.models.protocols import Vectors
 from recgoat_jax.training import hosts
-from recgoat_jax.training.batches import TrainingPairs
 from recgoat_jax.training.checkpoint import Checkpoints
 from recgoat_jax.training.environment import environment
 from recgoat_jax.training.experiment import Experiment, to_json
 from recgoat_jax.training.fit import Fit
 from recgoat_jax.training.interrupts import catch_interrupts
-from recgoat_jax.training.keys import Tag, tagged_key
-from recgoat_jax.training.layout import Layout
 from recgoat_jax.training.lock import run_lock
-from recgoat_jax.training.mesh import MeshShape, make_mesh, place_vocabularies
-from recgoat_jax.training.optimizer import make_optimizer
+from recgoat_jax.training.mesh import MeshShape, make_mesh
+from recgoat_jax.training.prepared import follow_run, prepare_run
 from recgoat_jax.training.progress import ProgressLine, duration
 from recgoat_jax.training.result import RunResult, check_same_run, read_result, result_from_json, write_result
-from recgoat_jax.training.spread_batches import SpreadPairs
-from recgoat_jax.training.step import Program
 from recgoat_jax.training.writers import MetricsWriter, NoWriter, stopping_where_nothing_can_be_written
 
 
@@ -87,14 +76,16 @@ def train(
             held.enter_context(run_lock(workdir))
 
         _on_first(take_the_directory)
-        # ---- Data: prepared on first use by one process, read and verified by all.
-        directory, dataset = _load(experiment)
-        config = to_json(experiment) | {
-            "dataset_directory": str(directory.resolve()),
-            "dataset_hash": dataset.manifest.hash,
-        }
+        # ---- Data: prepared on first use, read and verified by the first process; the others read their parts later.
+        dataset = None
+        loaded: list[LoadedData] = []
+        told = json.loads(_on_first(lambda: _load(experiment, loaded)))
+        if loaded:
+            dataset = loaded[0].dataset
+        config = to_json(experiment) | {name: told[name] for name in ("dataset_directory", "dataset_hash")}
         facts = {name: value for name, value in config.items() if name not in ("data", "dataset_directory")}
-        hosts.check_agreement({"config": json.dumps(facts), "mesh": str(mesh), "data": dataset.manifest.hash})
+        seen = prepared_hash(experiment.data.directory) or told["dataset_hash"]
+        hosts.check_agreement({"config": json.dumps(facts), "mesh": str(mesh), "data": seen})
 
         def begin() -> str | None:
             check_same_run(workdir, config)
@@ -111,18 +102,23 @@ def train(
             return result_from_json(workdir, json.loads(stored))
 
         # ---- Model: taken apart once; graphs and features are arguments of the step, not part of its program.
-        run = prepare_run(experiment, dataset, None if devices is None else place_vocabularies(dataset, devices))
-
-        # ---- Training, with validation and saves.
         where = epath.Path(checkpoints or workdir / "checkpoints")
         hosts.check_shared(where, option="--checkpoints")
-        layout = Layout.of(dataset, run.placement)
-        with catch_interrupts() as interrupts, Checkpoints(where, layout=layout) as saves:
+        shared = where / "inputs" if jax.process_count() > 1 else None
+        if dataset is not None:
+            run = prepare_run(experiment, dataset, devices, shared=shared)
+        else:
+            assert devices is not None
+            assert shared is not None
+            run = follow_run(experiment, devices, shared)
+
+        # ---- Training, with validation and saves.
+        with catch_interrupts() as interrupts, Checkpoints(where, layout=run.layout) as saves:
             fit = Fit(
                 experiment.loop,
                 program=run.program,
                 pairs=run.pairs,
-                validator=run.evaluator("valid"),
+                validator=run.valid,
                 checkpoints=saves,
                 interrupts=interrupts,
                 workdir=workdir,
@@ -141,14 +137,14 @@ def train(
 
         # ---- Result: the validation-selected parameters, tested once.
         vectors, _ = run.program.outputs(params, run.program.constants)
-        valid, test = run.evaluator("valid")(vectors), run.evaluator("test")(vectors)
+        valid, test = run.valid(vectors), run.test(vectors)
         result = RunResult(
             directory=workdir,
             name=experiment.name,
             model=type(experiment.model).__name__.removesuffix("Config"),
-            protocol=dataset.manifest.protocol,
-            dataset=dataset.manifest.hash,
-            dataset_name=dataset.manifest.name,
+            protocol=told["protocol"],
+            dataset=config["dataset_hash"],
+            dataset_name=told["name"],
             valid=valid.means,
             test=test.means,
             best_epoch=progress.best_epoch,
@@ -158,7 +154,11 @@ def train(
             commit=environment().get("commit"),
         )
         in_order = run.in_vocabulary_order(vectors)
-        _on_first(lambda: write_result(result, in_order, test))
+        if isinstance(test, EvalResult):
+            write_result(result, in_order, test)
+            if shared is not None and shared.exists():
+                shared.rmtree()
+        hosts.barrier()
         if line:
             shown = ", ".join(
                 f"{name} {result.test[name]:.4f}" for name in ("recall@10", "ndcg@10") if name in test.means
@@ -167,58 +167,18 @@ def train(
         return result
 
 
-@dataclass(frozen=True, eq=False)
-class PreparedRun:
-    """What is made of an experiment before the first step."""
-
-    experiment: Experiment
-    dataset: Dataset
-    placement: Placement | None
-    program: Program
-    pairs: Any
-
-    def evaluator(self, split: Any) -> Callable[[Vectors], EvalResult]:
-        """Full-ranking evaluation of a split, over the mesh where there is one."""
-        return Evaluator(self.dataset, split, cutoffs=self.experiment.loop.cutoffs, placement=self.placement)
-
-    def in_vocabulary_order(self, vectors: Vectors) -> VectorPair:
-        """The vectors on the host, a row for each row of the vocabularies."""
-        users, items = (hosts.whole(side) for side in vectors)
-        if self.placement is None:
-            return users, items
-        return users[self.placement.users.place], items[self.placement.items.place]
-
-
-def prepare_run(experiment: Experiment, dataset: Dataset, placement: Placement | None) -> PreparedRun:
-    """The model, its program and the training pairs, on one device or over a mesh."""
-    root = jax.random.key(experiment.seed)
-    with _where_models_are_made(placement):
-        model = build_model(experiment.model, dataset, rngs=nnx.Rngs(params=tagged_key(root, Tag.INITIALIZATION, 0)))
-        size = experiment.loop.batch_size
-        pairs = (
-            TrainingPairs.from_dataset(dataset, batch_size=size)
-            if placement is None
-            else SpreadPairs.from_dataset(dataset, placement, batch_size=size)
-        )
-    optimizer = make_optimizer(experiment.optimizer, steps_per_epoch=pairs.steps)
-    return PreparedRun(experiment, dataset, placement, Program(model, optimizer, placement=placement), pairs)
-
-
-@contextmanager
-def _where_models_are_made(placement: Placement | None) -> Iterator[None]:
-    """On the host where a mesh will hold the model: whole tables may be too large for one of its devices."""
-    if placement is None:
-        yield
-        return
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        yield
-
-
-def _load(experiment: Experiment) -> LoadedData:
-    """The data set: the first process makes it where it is not there, the others read it afterwards."""
-    loaded: list[LoadedData] = []
-    _on_first(lambda: loaded.append(load_data(experiment.data)))
-    return loaded[0] if loaded else load_data(experiment.data)
+def _load(experiment: Experiment, loaded: list[LoadedData]) -> str:
+    """Reads the data, after making it where it is not there; returns what the other processes have to know of it."""
+    loaded.append(load_data(experiment.data))
+    directory, dataset = loaded[0]
+    return json.dumps(
+        {
+            "dataset_directory": str(directory.resolve()),
+            "dataset_hash": dataset.manifest.hash,
+            "name": dataset.manifest.name,
+            "protocol": dataset.manifest.protocol,
+        }
+    )
 
 
 def _on_first(action: Callable[[], Any]) -> Any:
@@ -250,4 +210,4 @@ def _make_directory(workdir: Path) -> None:
         ) from error
 
 
-__all__ = ["PreparedRun", "prepare_run", "train"]
+__all__ = ["train"]

@@ -7,7 +7,7 @@ draw what the user does not have. Examples then go to the devices that train on 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +41,56 @@ class DealtPairs(NamedTuple):
     owned: Int[Array, "devices pairs"]
 
 
+class HostPairs(NamedTuple):
+    """Training pairs dealt to devices, on the host; the fields are those of `SpreadPairs`, of numpy."""
+
+    dealt: Any
+    starts: Int[np.ndarray, " starts"]
+    candidates: Int[np.ndarray, " candidates"]
+    num_pairs: int
+    bisections: int
+
+
+def deal_pairs(dataset: Dataset, placement: Placement) -> HostPairs:
+    """Deals the training pairs to devices, so that each has as many pairs, and whole users.
+
+    Args:
+        dataset: prepared data.
+        placement: where users and items are.
+
+    Returns:
+        The pairs by device.
+    """
+    train, devices = dataset.train, placement.mesh.size
+    offsets = train.offsets(dataset.num_users)
+    # Cuts between users, each next to where equal parts would end.
+    wanted = np.arange(devices + 1) * len(train) // devices
+    starts = offsets[np.searchsorted(offsets, wanted)]
+    candidates, ranks = np.unique(train.items, return_inverse=True)
+    device = np.repeat(np.arange(devices), np.diff(starts))
+    size = max(1, int(np.diff(starts).max(initial=0)))
+
+    def dealt(values: Int[np.ndarray, " pairs"]) -> Any:
+        laid = np.zeros((devices, size), np.int32)
+        laid[device, np.arange(len(train)) - starts[device]] = values
+        return laid
+
+    counts = np.diff(offsets)
+    return HostPairs(
+        dealt=DealtPairs(
+            users=dealt(placement.users.place[train.users]),
+            items=dealt(placement.items.place[train.items]),
+            ranks=dealt(ranks),
+            first=dealt(offsets[train.users] - starts[device]),
+            owned=dealt(counts[train.users]),
+        ),
+        starts=starts.astype(np.int32),
+        candidates=placement.items.place[candidates],
+        num_pairs=len(train),
+        bisections=int(counts.max(initial=0)).bit_length(),
+    )
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class SpreadPairs:
@@ -64,47 +114,29 @@ class SpreadPairs:
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, placement: Placement, *, batch_size: int) -> "SpreadPairs":
-        """Deals the training pairs to the devices of a placement.
+        """Deals the training pairs to the devices of a placement; errors as of `deal_pairs` and `put`."""
+        return cls.put(deal_pairs(dataset, placement), placement, batch_size=batch_size)
+
+    @classmethod
+    def put(cls, pairs: HostPairs, placement: Placement, *, batch_size: int) -> "SpreadPairs":
+        """Puts dealt pairs on the devices; every process puts what its devices hold.
 
         Raises:
             UsageError: a batch with fewer examples than there are devices.
         """
-        train, devices = dataset.train, placement.mesh.size
+        devices = placement.mesh.size
         if batch_size < devices:
             raise UsageError(
                 f"batch_size is {batch_size} for a mesh of {devices} devices; expected at least one example a device. "
                 f"Choose a smaller mesh, or --loop.batch-size {devices} or more."
             )
-        offsets = train.offsets(dataset.num_users)
-        # Cuts between users, each next to where equal parts would end.
-        wanted = np.arange(devices + 1) * len(train) // devices
-        starts = offsets[np.searchsorted(offsets, wanted)]
-        candidates, ranks = np.unique(train.items, return_inverse=True)
-        device = np.repeat(np.arange(devices), np.diff(starts))
-        size = max(1, int(np.diff(starts).max(initial=0)))
-
-        def dealt(values: np.ndarray) -> Array:
-            laid = np.zeros((devices, size), np.int32)
-            laid[device, np.arange(len(train)) - starts[device]] = values
-            return placement.put(laid, EXAMPLE_AXES)
-
-        def whole(values: np.ndarray) -> Array:
-            return placement.put(values.astype(np.int32), None)
-
-        counts = np.diff(offsets)
         return cls(
-            dealt=DealtPairs(
-                users=dealt(placement.users.place[train.users]),
-                items=dealt(placement.items.place[train.items]),
-                ranks=dealt(ranks),
-                first=dealt(offsets[train.users] - starts[device]),
-                owned=dealt(counts[train.users]),
-            ),
-            starts=whole(starts),
-            candidates=whole(placement.items.place[candidates]),
-            num_pairs=len(train),
+            dealt=DealtPairs(*(placement.put(array, EXAMPLE_AXES) for array in pairs.dealt)),
+            starts=placement.put(pairs.starts, None),
+            candidates=placement.put(pairs.candidates, None),
+            num_pairs=pairs.num_pairs,
             batch_size=batch_size,
-            bisections=int(counts.max(initial=0)).bit_length(),
+            bisections=pairs.bisections,
         )
 
     @property
@@ -184,4 +216,4 @@ def _for_those_here(
     return jax.lax.fori_loop(0, rounds, some, jnp.zeros_like(listed[:size]))
 
 
-__all__ = ["DealtPairs", "SpreadPairs", "make_spread_batch"]
+__all__ = ["DealtPairs", "HostPairs", "SpreadPairs", "deal_pairs", "make_spread_batch"]

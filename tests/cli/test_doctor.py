@@ -64,7 +64,7 @@ def test_a_mesh_is_shown_with_its_rules(tmp_path: Path, capsys: pytest.CaptureFi
     for rule in RULES:
         line = next(line for line in text.splitlines() if line.strip().startswith(rule.pattern))
         assert line.endswith(f"{rule.vocabulary}: 1/2 on each device")
-    assert text.splitlines()[-1].split() == ["everything", "else", *"whole on every device".split()]
+    assert text.splitlines()[-1].split() == ["everything", "else", *["whole", "on", "every", "device"]]
     assert main(["doctor", "--data", str(tmp_path), "--mesh", "data=1", "--json"]) == 0
     mesh = json.loads(capsys.readouterr().out)["mesh"]
     assert (mesh["shape"], mesh["problem"], len(mesh["rules"])) == ("data=1,rows=1", None, len(RULES))

@@ -12,7 +12,7 @@ from recgoat_jax.data.storage import write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import DataError, RecgoatError, RunStoppedError, SavedAndStopped
 from recgoat_jax.models import BprMfConfig
-from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, RunResult, fit, loop, result, train
+from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, RunResult, fit, loop, prepared, result, train
 from recgoat_jax.training.checkpoint import Checkpoints
 from tests.worlds import blocks
 
@@ -51,7 +51,7 @@ INTERRUPTED = KeyboardInterrupt()
 MOMENTS: list[tuple[object, str, tuple[BaseException, ...]]] = [
     (loop, "run_lock", (FORBIDDEN,)),
     (loop, "load_data", (INTERRUPTED,)),
-    (loop, "build_model", (INTERRUPTED,)),
+    (prepared, "build_model", (INTERRUPTED,)),
     (loop.MetricsWriter, "write", (FULL, INTERRUPTED)),
     (Checkpoints, "save_best", (FULL_CHECKPOINT, INTERRUPTED)),
     (Checkpoints, "save_last", (FULL_CHECKPOINT, INTERRUPTED)),
@@ -104,7 +104,7 @@ def test_other_errors_are_not_taken_for_a_full_disk(
     def broken(*args: object, **kwargs: object) -> None:
         raise ValueError("shapes differ")
 
-    monkeypatch.setattr(loop, "build_model", broken)
+    monkeypatch.setattr(prepared, "build_model", broken)
     with pytest.raises(ValueError, match="shapes differ"):
         train(experiment, workdir=tmp_path / "run", quiet=True)
 

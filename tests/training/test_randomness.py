@@ -15,7 +15,7 @@ from recgoat_jax.data.storage import write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.graphs import Shard
 from recgoat_jax.models import Batch, BprMfConfig, LossOutput, Vectors
-from recgoat_jax.training import Experiment, LoopConfig, fit, loop, train
+from recgoat_jax.training import Experiment, LoopConfig, fit, prepared, train
 from recgoat_jax.training.batches import TrainingPairs
 from recgoat_jax.training.optimizer import OptimizerConfig, make_optimizer
 from recgoat_jax.training.step import Program
@@ -65,7 +65,7 @@ def test_start_and_order_follow_seed_and_epoch(tmp_path: Path, monkeypatch: pyte
     )
     orders: list[bytes] = []
     starts: list[bytes] = []
-    epoch_order, build_model = fit.epoch_order, loop.build_model
+    epoch_order, build_model = fit.epoch_order, prepared.build_model
 
     def recorded_order(*args: Any, **kwargs: Any) -> jax.Array:
         order = epoch_order(*args, **kwargs)
@@ -78,7 +78,7 @@ def test_start_and_order_follow_seed_and_epoch(tmp_path: Path, monkeypatch: pyte
         return model
 
     monkeypatch.setattr(fit, "epoch_order", recorded_order)
-    monkeypatch.setattr(loop, "build_model", recorded_model)
+    monkeypatch.setattr(prepared, "build_model", recorded_model)
     for seed in (0, 1):
         train(replace(experiment, seed=seed), workdir=tmp_path / f"run{seed}", quiet=True)
     assert len(set(orders)) == len(orders) == 4
