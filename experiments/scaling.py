@@ -50,13 +50,16 @@ class Point:
 
 
 def _weak(topology: str, chips: int) -> Point:
-    sizes = {"users": 200_000, "items": 20_000, "edges": 2_000_000, "batch": 4_096}
-    return Point(topology, **{name: size * chips for name, size in sizes.items()})
+    return _sized(topology, 200_000 * chips, 20_000 * chips, 2_000_000 * chips, 4_096 * chips)
 
 
-_HOST = {"users": 10_000_000, "items": 1_000_000, "edges": 100_000_000, "batch": 131_072}
-_POD = {"users": 100_000_000, "items": 10_000_000, "edges": 1_000_000_000, "batch": 1_048_576}
-_STRONG = {"users": 4_000_000, "items": 400_000, "edges": 40_000_000, "batch": 65_536}
+def _sized(topology: str, users: int, items: int, edges: int, batch: int) -> Point:
+    return Point(topology, users=users, items=items, edges=edges, batch=batch)
+
+
+_HOST = (10_000_000, 1_000_000, 100_000_000, 131_072)
+_POD = (100_000_000, 10_000_000, 1_000_000_000, 1_048_576)
+_STRONG = (4_000_000, 400_000, 40_000_000, 65_536)
 GROUPS: dict[str, tuple[Point, ...]] = {
     "baby": (
         Point("v5e:1x1", BABY, "data=1"),
@@ -64,13 +67,13 @@ GROUPS: dict[str, tuple[Point, ...]] = {
         Point("v5e:16x16", BABY, "data=256"),
         Point("v5e:16x16", BABY, "data=16,rows=16"),
     ),
-    "strong": tuple(Point(name, **_STRONG) for name in ("v5e:4x4", "v5e:8x8", "v5e:16x16")),
+    "strong": tuple(_sized(name, *_STRONG) for name in ("v5e:4x4", "v5e:8x8", "v5e:16x16")),
     "weak": (_weak("v5e:4x4", 16), _weak("v5e:8x8", 64), _weak("v5e:16x16", 256)),
-    "host": (Point("v5e:2x4", **_HOST), Point("v5p:2x2x1", **_HOST)),
+    "host": (_sized("v5e:2x4", *_HOST), _sized("v5p:2x2x1", *_HOST)),
     "pod": (
-        Point("v5e:16x16", **_POD),
-        Point("v5e:16x16", **{**_POD, "batch": 524_288}),
-        *(Point(name, **_POD) for name in ("v5p:4x4x4", "v5p:4x4x8", "v5p:8x8x4")),
+        _sized("v5e:16x16", *_POD),
+        _sized("v5e:16x16", *_POD[:3], 524_288),
+        *(_sized(name, *_POD) for name in ("v5p:4x4x4", "v5p:4x4x8", "v5p:8x8x4")),
     ),
 }
 
