@@ -18,7 +18,7 @@ CONSTRAINTS := $(wildcard constraints/*.txt)
 # The wheel that carries MovieLens-100K; its code is not used, so none of its dependencies is installed.
 EXAMPLE_DATA := recbole==1.2.1
 EXTRAS := data,seq
-SHELL_SCRIPTS = $(shell grep -rlE 'env bash$$|shellcheck shell=' .ci)
+SHELL_SCRIPTS = $(shell grep -rlE 'env bash$$|shellcheck shell=' .ci tpu_scripts)
 # Tests of the same model compile the same programs: the workers share them through a cache on disk.
 TEST_ENV := JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/jax \
   JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.2
