@@ -151,7 +151,7 @@ def test_leftovers_of_a_broken_start_are_stopped_first(cloud: Cloud) -> None:
 
 def test_a_failed_install_starts_nothing(cloud: Cloud) -> None:
     cloud.node()
-    done = cloud.run("run", "recgoat", INSTALL="[ $HOST = 0 ]")
+    done = cloud.run("run", "recgoat", INSTALL="false; [ $HOST = 0 ]")
     assert done.returncode == 1
     assert not cloud.trainings
     assert cloud.run("run", "recgoat", SETUP="exit 7").returncode == 7

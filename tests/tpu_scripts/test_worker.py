@@ -79,17 +79,37 @@ def test_brings_an_interpreter_where_none_suits(cloud: Cloud, worker: str) -> No
 
 def test_an_end_without_a_code_is_an_error(cloud: Cloud, worker: str) -> None:
     assert cloud.run(worker, "start", "--", "recgoat", "x", DOES="wait").returncode == 0
-    assert cloud.run(worker, "busy", "--", "recgoat", "x").stdout == "same\n"
-    assert cloud.run(worker, "busy", "--", "recgoat", "y").stdout == "other\n"
+    assert cloud.run(worker, "busy", "--", "recgoat", "x").stdout == "run: same\n"
+    assert cloud.run(worker, "busy", "--", "recgoat", "y").stdout == "run: other\n"
     holder = int((cloud.directory / "recgoat" / "holder").read_text())
     # As the kernel does when memory is short: first the shell, and the training is still found alive.
     os.kill(holder, 9)
-    assert cloud.run(worker, "busy", "--", "recgoat", "x").stdout == "same\n"
+    assert cloud.run(worker, "busy", "--", "recgoat", "x").stdout == "run: same\n"
     os.kill(int((cloud.directory / "recgoat" / "pid").read_text()), 9)
     done = cloud.run(worker, "result")
     assert done.returncode == 1
     assert "ended without an exit code" in done.stderr
-    assert cloud.run(worker, "busy", "--", "recgoat", "x").stdout == "none\n"
+    assert cloud.run(worker, "busy", "--", "recgoat", "x").stdout == "run: none\n"
+
+
+def test_a_start_that_fails_says_so(cloud: Cloud, worker: str) -> None:
+    lock = cloud.directory / "recgoat" / "lock"
+    lock.mkdir()
+    done = cloud.run(worker, "start", "--", "recgoat", "x")
+    assert done.returncode == 1
+    assert "it did not start; see" in done.stderr
+    lock.rmdir()
+    assert cloud.run(worker, "start", "--", "no-such-command").returncode == 0
+    assert cloud.run(worker, "result").returncode == 127
+
+
+def test_what_the_training_leaves_behind_is_not_the_training(cloud: Cloud, worker: str) -> None:
+    left = 'sleep 300 & echo $! >"$HOME/left"; exit 5'
+    assert cloud.run(worker, "start", "--", "bash", "-c", left).returncode == 0
+    try:
+        assert cloud.run(worker, "result").returncode == 5
+    finally:
+        os.kill(int((cloud.directory / "left").read_text()), 9)
 
 
 def test_a_run_that_does_not_hear_is_killed_after_the_grace(cloud: Cloud, worker: str) -> None:
@@ -98,7 +118,7 @@ def test_a_run_that_does_not_hear_is_killed_after_the_grace(cloud: Cloud, worker
     stopped = cloud.run(worker, "stop", GRACE="1")
     assert stopped.returncode == 0
     assert "not saved within 1 s, killed" in stopped.stderr
-    assert cloud.run(worker, "busy", "--", "x").stdout == "none\n"
+    assert cloud.run(worker, "busy", "--", "x").stdout == "run: none\n"
     assert cloud.run(worker, "stop").returncode == 0
 
 
