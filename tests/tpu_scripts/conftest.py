@@ -33,10 +33,13 @@ def leave(code):
     os.write(1, f"process {{me}} leaves with {{code}}\\n".encode())
     os._exit(code)
 signal.signal(signal.SIGTERM, signal.SIG_IGN if what == "deaf" else lambda *_: leave(75))
-signal.signal(signal.SIGINT, lambda *_: leave(130))
+# A program that says nothing about SIGINT goes on ignoring it, if it was started so.
+if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+    signal.signal(signal.SIGINT, lambda *_: leave(130))
+held = os.path.exists("/proc/self/fd/3")
 with open(os.path.join(os.environ["STAND_IN"], "trainings.jsonl"), "a") as file:
-    row = {{"me": int(me), "words": words, "pid": os.getpid(), "unbuffered": os.environ.get("PYTHONUNBUFFERED")}}
-    file.write(json.dumps({{**row, "cwd": os.getcwd()}}) + "\\n")
+    row = {{"me": int(me), "words": words, "pid": os.getpid(), "cwd": os.getcwd(), "held": held}}
+    file.write(json.dumps({{**row, "unbuffered": os.environ.get("PYTHONUNBUFFERED")}}) + "\\n")
 if what == "helper":
     import subprocess
     helper = subprocess.Popen(["sleep", "300"])

@@ -37,6 +37,8 @@ def test_every_process_is_told_who_it_is(cloud: Cloud) -> None:
         coordinators.add(row["words"][len(start)])
         assert row["unbuffered"] == "1"
         assert row["cwd"] == str(cloud.directory)
+        # Not the output of the script: what holds it keeps a pipe open.
+        assert not row["held"]
     (coordinator,) = coordinators
     host, _, port = coordinator.partition(":")
     assert host == "127.0.0.1"

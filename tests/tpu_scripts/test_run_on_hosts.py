@@ -54,6 +54,7 @@ def test_what_the_hosts_get_is_this_checkout(cloud: Cloud) -> None:
     assert (source / ".ci/install").exists()
     assert not (source / "tests").exists()
     assert not list(source.rglob("__pycache__"))
+    assert "--exclude=__pycache__" in cloud.run("run", "recgoat", "--dry-run").stdout
     # A module that has left the checkout leaves the hosts, what the runs have written does not.
     (source / "recgoat_jax/gone.py").touch()
     (source / "runs/recgoat").mkdir(parents=True)

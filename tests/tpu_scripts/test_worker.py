@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tpu_scripts.conftest import SCRIPTS, Cloud, until
+from tests.tpu_scripts.conftest import PYTHON, SCRIPTS, Cloud, until
 
 
 @pytest.fixture
@@ -22,8 +22,10 @@ def worker(cloud: Cloud) -> str:
     return str(source / "tpu_scripts" / "worker")
 
 
-def fake_python(cloud: Cloud, name: str, *, suits: bool) -> None:
-    cloud.program(name, f"#!/bin/sh\nexit {0 if suits else 1}\n")
+def fake_python(cloud: Cloud, name: str, version: tuple[int, int] | None) -> None:
+    """A Python that says that it has this version; None: a shim without one behind it."""
+    as_if = f"import sys; sys.version_info = {version}; exec(sys.argv[2])"
+    cloud.program(name, f'#!/bin/sh\nexec {PYTHON} -c "{as_if}" "$@"\n' if version else "#!/bin/sh\nexit 127\n")
 
 
 def installed(cloud: Cloud) -> list[str]:
@@ -32,7 +34,7 @@ def installed(cloud: Cloud) -> list[str]:
 
 
 def test_installs_once_with_the_pins_and_again_when_they_change(cloud: Cloud, worker: str) -> None:
-    fake_python(cloud, "python3.12", suits=True)
+    fake_python(cloud, "python3.12", (3, 12))
     source = Path(worker).parents[1]
     expected = [str(source), f"{cloud.directory}/recgoat/venv", "python3.12", "tpu", "-e", ".[tpu]"]
     assert cloud.run(worker, "install").returncode == 0
@@ -45,7 +47,7 @@ def test_installs_once_with_the_pins_and_again_when_they_change(cloud: Cloud, wo
 
 
 def test_an_install_that_fails_is_tried_again(cloud: Cloud, worker: str) -> None:
-    fake_python(cloud, "python3.12", suits=True)
+    fake_python(cloud, "python3.12", (3, 12))
     install = Path(worker).parents[1] / ".ci" / "install"
     working = install.read_text()
     install.write_text("exit 9\n")
@@ -57,15 +59,17 @@ def test_an_install_that_fails_is_tried_again(cloud: Cloud, worker: str) -> None
 
 @pytest.mark.parametrize("variable", ["", "python3.99"])
 def test_takes_the_first_interpreter_that_suits(cloud: Cloud, worker: str, variable: str) -> None:
-    for name, suits in (("python3.12", False), ("python3.13", False), ("python3.11", True), ("python3.99", True)):
-        fake_python(cloud, name, suits=suits)
+    fake_python(cloud, "python3.12", None)
+    fake_python(cloud, "python3.13", (3, 10))
+    fake_python(cloud, "python3.11", (3, 11))
+    fake_python(cloud, "python3.99", (3, 99))
     assert cloud.run(worker, "install", PYTHON=variable).returncode == 0
     assert installed(cloud)[2] == (variable or "python3.11")
 
 
 def test_brings_an_interpreter_where_none_suits(cloud: Cloud, worker: str) -> None:
     for name in ("python3.12", "python3.13", "python3.11"):
-        fake_python(cloud, name, suits=False)
+        fake_python(cloud, name, None)
     cloud.program(
         "python3",
         '#!/bin/sh\ncase "$*" in\n"-c "*) exit 1 ;;\n"-m uv python find 3.12") echo /brought/python3.12 ;;\nesac\n'
