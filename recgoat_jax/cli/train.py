@@ -6,11 +6,13 @@ import os
 import runpy
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+from etils import epath
 
 from recgoat_jax.cli.supervise import end_with_parent, is_watched, supervised
 from recgoat_jax.encoders.recipes import PreparedData, with_root
@@ -25,6 +27,7 @@ from recgoat_jax.training.experiment import Experiment
 from recgoat_jax.training.hosts import HostsConfig, find_cluster, is_first, join, leave, on_cloud_tpu
 from recgoat_jax.training.loop import train
 from recgoat_jax.training.mesh import parse_mesh
+from recgoat_jax.training.mirror import mirrored
 from recgoat_jax.training.result import RunResult
 
 MODELS: dict[str, type[ModelConfig]] = {
@@ -43,8 +46,8 @@ class TrainCommand:
     """Settings of the run."""
     data: Path | None = None
     """Prepared directory (with a model name), or the root of the shared research data (with an experiment file)."""
-    workdir: Path | None = None
-    """Run directory; by default runs/NAME-seedSEED."""
+    workdir: str | None = None
+    """Run directory, or bucket path; by default runs/NAME-seedSEED."""
     mesh: str | None = None
     """Shape of the device mesh, such as data=4,rows=2; by default one device, or all along data."""
     checkpoints: str | None = None
@@ -117,16 +120,17 @@ def parse(arguments: Sequence[str]) -> TrainCommand:
 def run(command: TrainCommand) -> RunResult:
     """Trains what the command asks for."""
     experiment = command.experiment
-    workdir = command.workdir or Path("runs") / f"{experiment.name}-seed{experiment.seed}"
-    if str(workdir).startswith("gs:/"):
-        raise UsageError(
-            f"--workdir {workdir}: found a bucket path; expected a directory of this machine, for logs and results. "
-            f"Give the bucket path as --checkpoints gs://{str(workdir)[4:].lstrip('/')}."
-        )
+    workdir = command.workdir or str(Path("runs") / f"{experiment.name}-seed{experiment.seed}")
     mesh = None if command.mesh is None else parse_mesh(command.mesh)
-    if command.checkpoints is not None:
-        check_writable(command.checkpoints)
-    return train(experiment, workdir=workdir, quiet=command.quiet, mesh=mesh, checkpoints=command.checkpoints)
+    if "://" not in workdir:
+        if command.checkpoints is not None:
+            check_writable(command.checkpoints, option="--checkpoints")
+        return train(experiment, workdir=Path(workdir), quiet=command.quiet, mesh=mesh, checkpoints=command.checkpoints)
+    check_writable(workdir, option="--workdir")
+    checkpoints = command.checkpoints or f"{workdir}/checkpoints"
+    local = Path("runs") / workdir.partition("://")[2]
+    with mirrored(local, epath.Path(workdir)) if is_first() else nullcontext():
+        return train(experiment, workdir=local, quiet=command.quiet, mesh=mesh, checkpoints=checkpoints)
 
 
 def report(command: TrainCommand) -> int:

@@ -8,11 +8,12 @@ from etils import epath
 from recgoat_jax.errors import MissingExtraError, UsageError
 
 
-def check_writable(path: str) -> None:
+def check_writable(path: str, *, option: str) -> None:
     """Refuses a bucket path that cannot be written.
 
     Args:
         path: a directory, which is not looked at, or ``gs://BUCKET/...``.
+        option: the option that named it, for the message.
 
     Raises:
         MissingExtraError: the package that reaches buckets is not installed.
@@ -20,7 +21,7 @@ def check_writable(path: str) -> None:
     """
     if not path.startswith("gs://"):
         if "://" in path:
-            raise UsageError(f"--checkpoints {path}: expected a directory, or gs://BUCKET/FOLDER.")
+            raise UsageError(f"{option} {path}: expected a directory, or gs://BUCKET/FOLDER.")
         return
     if find_spec("gcsfs") is None:
         raise MissingExtraError.of("gcsfs", extra="gcs")
@@ -38,12 +39,12 @@ def check_writable(path: str) -> None:
         probe.unlink()
     except (DefaultCredentialsError, GoogleAuthError) as error:
         raise UsageError(
-            f"--checkpoints {path}: found no credentials for Google Cloud ({str(error).splitlines()[0]}); expected "
+            f"{option} {path}: found no credentials for Google Cloud ({str(error).splitlines()[0]}); expected "
             f"some that may write there. {action}"
         ) from error
     except OSError as error:
         raise UsageError(
-            f"--checkpoints {path}: cannot be written ({error}); expected a bucket with permission to write. {action}"
+            f"{option} {path}: cannot be written ({error}); expected a bucket with permission to write. {action}"
         ) from error
 
 

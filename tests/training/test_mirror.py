@@ -1,0 +1,90 @@
+"""A run directory and its copy elsewhere; the copy is a local directory here."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from etils import epath
+
+from recgoat_jax.cli.main import main
+from recgoat_jax.data.storage import write_dataset
+from recgoat_jax.training.mirror import mirrored
+from tests.worlds import blocks
+
+
+def test_changes_are_copied_while_it_runs_and_at_the_end(tmp_path: Path) -> None:
+    local, remote = tmp_path / "local", epath.Path(tmp_path / "remote")
+    with mirrored(local, remote, every=0.01):
+        (local / "metrics.jsonl").write_text("1\n")
+        (local / "other").write_text("stays here")
+        deadline = time.monotonic() + 10
+        while not (remote / "metrics.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (remote / "metrics.jsonl").read_text() == "1\n"
+        (local / "metrics.jsonl").write_text("1\n2\n")
+        (local / "result.json").write_text("{}")
+    assert (remote / "metrics.jsonl").read_text() == "1\n2\n"
+    assert (remote / "result.json").read_text() == "{}"
+    assert not (remote / "other").exists()
+
+
+def test_what_the_bucket_has_is_brought_where_the_machine_has_nothing(tmp_path: Path) -> None:
+    local, remote = tmp_path / "local", epath.Path(tmp_path / "remote")
+    remote.mkdir()
+    (remote / "metrics.jsonl").write_text("old\n")
+    (remote / "config.json").write_text("there")
+    local.mkdir()
+    (local / "config.json").write_text("here")
+    with mirrored(local, remote):
+        assert (local / "metrics.jsonl").read_text() == "old\n"
+        assert (local / "config.json").read_text() == "here"
+
+
+def test_after_an_error_the_last_state_is_copied(tmp_path: Path) -> None:
+    local, remote = tmp_path / "local", epath.Path(tmp_path / "remote")
+
+    def interrupted() -> None:
+        with mirrored(local, remote):
+            (local / "metrics.jsonl").write_text("1\n")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert (remote / "metrics.jsonl").read_text() == "1\n"
+
+
+def test_a_run_in_a_bucket_leaves_its_files_and_checkpoints_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bucket is a directory: what reaches buckets is the library's, what goes where is ours."""
+    from recgoat_jax.cli import train
+
+    write_dataset(blocks(), tmp_path / "data")
+    bucket = tmp_path / "bucket"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train, "check_writable", lambda path, *, option: None)
+
+    def there(path: object) -> str:
+        return str(path).replace("gs://bucket", str(bucket))
+
+    monkeypatch.setattr(train, "mirrored", lambda local, remote: mirrored(local, epath.Path(there(remote))))
+    original = train.train
+    monkeypatch.setattr(
+        train,
+        "train",
+        lambda *args, checkpoints, **options: original(*args, checkpoints=there(checkpoints), **options),
+    )
+    command = ["train", "bpr", "--data", "data", "--workdir", "gs://bucket/mine", "--quiet", "--loop.no-tensorboard"]
+    command += ["--model.dim", "8", "--loop.max-epochs", "2"]
+    assert main(command) == 0
+    result = json.loads((bucket / "mine" / "result.json").read_text())
+    assert result["epochs"] == 2
+    assert sorted(path.name for path in (bucket / "mine").iterdir()) == [
+        *("checkpoints", "config.json", "environment.json", "metrics.jsonl", "per_user.parquet", "result.json"),
+        "vectors.npz",
+    ]
+    # Another machine, without the local files: the run is finished all the same.
+    (tmp_path / "runs").rename(tmp_path / "gone")
+    assert main(command) == 0
+    assert json.loads((tmp_path / "runs" / "bucket" / "mine" / "result.json").read_text()) == result
