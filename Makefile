@@ -5,11 +5,16 @@
 #   WORKERS  test processes
 #   PEERS    for bench: folder of the peers' code
 #   DATA     for bench: folder of the shared research data
+#   EXPERIMENT, SLICE, PLAN   for plan: experiment file, slice, further options of recgoat plan
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
 PEERS ?=
 DATA ?=
+EXPERIMENT ?= experiments/recgoat_baby.py
+SLICE ?= v5e:4x4
+PLAN ?=
+TPU_VENV ?= $(VENV)-tpu
 
 BIN := $(VENV)/bin
 PY := $(BIN)/python
@@ -29,7 +34,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test test-all test-slow test-other-python bench lint format build constraints clean
+.PHONY: help install demo test test-all test-slow test-other-python bench plan lint format build constraints clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +80,13 @@ test-all:  ## test, the slow tests, and a second Python
 	@$(MAKE) --no-print-directory test-slow
 	@$(MAKE) --no-print-directory test-other-python
 
+# An environment of its own: the TPU compiler makes every other command look for a TPU.
+$(TPU_VENV)/.tpu.stamp: pyproject.toml $(CONSTRAINTS) .ci/install
+	@bash .ci/install $(TPU_VENV) $(PYTHON) tpu -e '.[tpu]'
+
+plan: $(TPU_VENV)/.tpu.stamp  ## compile a training step for a TPU slice, without a TPU: EXPERIMENT=FILE SLICE=v5e:4x4
+	@RECGOAT=$(TPU_VENV)/bin/recgoat tpu_scripts/plan $(EXPERIMENT) --topology $(SLICE) $(PLAN)
+
 bench: $(VENV)/.example.stamp  ## the benchmarks; PEERS=DIR runs the peers beside ours, DATA=DIR names the shared data
 	@$(PY) -m experiments.benchmarks $(if $(PEERS),--peers $(PEERS)) $(if $(DATA),--data $(DATA))
 
@@ -96,5 +108,5 @@ constraints:  ## newest versions that fit, for the line of PYTHON
 	@bash .ci/constraints $(PYTHON) '.[$(EXTRAS)]'
 
 clean:  ## remove environments, caches and builds; runs/, prepared/ and demo/ stay
-	@rm -rf .venv .venv-py* .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	@rm -rf .venv .venv-* .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	@find recgoat_jax tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +
