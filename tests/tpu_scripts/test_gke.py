@@ -116,34 +116,41 @@ def test_run_brings_the_checkout_where_there_is_no_image(cloud: Cloud) -> None:
     brought = (cloud.home / "script-dir.txt").read_text().split("\n")
     assert {".ci", "constraints", "pyproject.toml", "recgoat_jax"} <= set(brought)
     assert "tests" not in brought
-    # In the container: the install, then the training of what was installed.
-    app, venv = cloud.directory / "app", cloud.directory / "venv"
-    (app / ".ci").mkdir(parents=True)
-    (app / ".ci" / "install").write_text(
-        f'echo "$@" >{app}/installed; mkdir -p "$1/bin"; cp {cloud.bin}/recgoat "$1/bin"\n'
-    )
-    command = flag(call, "command").replace("/opt/recgoat", str(venv))
-    assert cloud.paste(f"cd {app}; PATH=/usr/bin:/bin; ({command})").returncode == 0
-    assert (app / "installed").read_text() == f"{venv} python3 tpu -e .[tpu]\n"
-    assert cloud.trainings[0]["words"] == ["train", "recgoat", "--workdir", "gs://bucket/runs/one"]
-    (app / ".ci" / "install").write_text("exit 3\n")
-    assert cloud.paste(f"cd {app}; ({command})").returncode == 3
-    assert len(cloud.trainings) == 1
+    # A failed install starts no training.
+    app = container(cloud, install="exit 3")
+    assert cloud.paste(f"cd {app}; ({flag(call, 'command')})").returncode == 3
+    assert not cloud.trainings
 
 
-def test_the_container_runs_it_with_every_argument_and_hands_it_the_signal(cloud: Cloud) -> None:
+def container(cloud: Cloud, *, install: str) -> str:
+    """The directory that xpk's image starts in."""
+    ci = cloud.directory / "app" / ".ci"
+    ci.mkdir(parents=True)
+    (ci / "install").write_text(f"{install}\n")
+    return str(ci.parent)
+
+
+@pytest.mark.parametrize("image", ["i", ""])
+def test_the_container_runs_it_with_every_argument_and_hands_it_the_signal(cloud: Cloud, image: str) -> None:
     cluster(cloud)
-    cloud.run("gke/run", "recgoat", "--", *AWKWARD, IMAGE="i", **RUN)
+    cloud.run("gke/run", "recgoat", "--", *AWKWARD, IMAGE=image, **RUN)
     command = flag(cloud.calls_of("xpk", "create")[0], "command")
     # One line, because it becomes a line of a manifest.
     assert "\n" not in command
-    script = CONTAINER.replace("COMMAND", command)
+    # Before bash 5.1 the signal ends there, in a shell that waits for the training.
+    assert " exec env " in f" {command}"
+    venv = cloud.directory / "venv"
+    app = container(cloud, install=f'echo "$@" >installed; mkdir -p "$1/bin"; cp {cloud.bin}/recgoat "$1/bin"')
+    script = CONTAINER.replace("COMMAND", command.replace("/opt/recgoat", str(venv)))
     until_it_trains = "until grep -q trains out; do sleep 0.02; done"
     signalled = f"bash -c {json_word(script)} >out 2>&1 & {until_it_trains}; kill -TERM $!; wait $!"
-    assert cloud.paste(signalled, DOES="wait").returncode == 75
+    path = f"{cloud.bin}:/usr/bin:/bin" if image else "/usr/bin:/bin"
+    assert cloud.paste(f"cd {app}; PATH={path}; {signalled}", DOES="wait").returncode == 75
     (row,) = cloud.trainings
     assert row["words"] == ["train", "recgoat", "--workdir", "gs://bucket/runs/one", *AWKWARD]
     assert row["unbuffered"] == "1"
+    if not image:
+        assert (cloud.directory / "app" / "installed").read_text() == f"{venv} python3 tpu -e .[tpu]\n"
 
 
 def json_word(text: str) -> str:
