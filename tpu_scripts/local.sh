@@ -76,8 +76,8 @@ run_local() {
       elif [ -z "$crash" ]; then
         crash=${codes[i]}
         [ "$asked" = 0 ] || continue
-        say "process $i ended with exit code $crash; the end of $LOGS/process-$i.log:"
-        tail -n 20 "$LOGS/process-$i.log" >&2
+        say "process $i ended with exit code $crash; its output: $LOGS/process-$i.log"
+        [ "$i" = 0 ] || tail -n 20 "$LOGS/process-$i.log" >&2
       fi
     done
     [ ${#running[@]} != 0 ] || break

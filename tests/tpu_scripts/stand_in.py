@@ -17,46 +17,9 @@ import os
 import re
 import sys
 
-from flags import GCLOUD, KUBECTL, SCONTROL, SRUN, XPK
+from flags import GCLOUD, KUBECTL, SCONTROL, SRUN, XPK, fail, parse
 
 HERE = os.environ["STAND_IN"]
-
-
-def fail(text):
-    print(f"stand-in: {text}", file=sys.stderr)
-    sys.exit(64)
-
-
-def parse(commands, words):
-    """Command, positional words and flags; fails on what the real tool would not take."""
-    # kubectl's flags may come before its command.
-    leading = [word for word in words if not word.startswith("--")]
-    path = next((p for n in (4, 3, 2, 1, 0) if (p := tuple(leading[:n])) in commands), None)
-    if path is None:
-        fail(f"no such command: {words}")
-    taken = commands[path]
-    rest = list(words)
-    for word in path:
-        rest.remove(word)
-    positional, flags = [], {}
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("--"):
-            positional.append(word)
-        elif word[2:] in taken.switches:
-            flags[word[2:].partition("=")[0]] = True
-        elif (name := word[2:].partition("=")[0]) in taken.values:
-            if "=" not in word and not rest:
-                fail(f"no value for --{name}")
-            flags[name] = word.partition("=")[2] if "=" in word else rest.pop(0)
-        else:
-            fail(f"{' '.join(path)} has no flag {word}")
-    if missing := taken.required - flags.keys():
-        fail(f"{' '.join(path)} needs {sorted(missing)}")
-    low, high = taken.positional
-    if not low <= len(positional) <= high:
-        fail(f"{' '.join(path)} takes {low} to {high} words, found {positional}")
-    return path, positional, flags
 
 
 class State:
