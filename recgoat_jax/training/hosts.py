@@ -98,7 +98,8 @@ def find_cluster(config: HostsConfig, environ: Mapping[str, str], *, has_tpu: bo
 
 def on_cloud_tpu() -> bool:
     """Whether this machine has TPU chips and the library for them."""
-    return find_spec("libtpu") is not None and any(Path("/dev").glob("accel[0-9]*"))
+    chips = (Path("/dev").glob(pattern) for pattern in ("accel[0-9]*", "vfio/[0-9]*"))
+    return find_spec("libtpu") is not None and any(path for paths in chips for path in paths)
 
 
 def _number(environ: Mapping[str, str], name: str) -> int:
