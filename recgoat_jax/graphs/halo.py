@@ -22,11 +22,13 @@ from recgoat_jax.graphs.sharded import with_received
 class HaloGraph(NamedTuple):
     """The graph of each shard (a pytree; every array has a leading axis of shards).
 
-    Its nodes are the rows of the shard, the rows received from each peer, and one row of zeros, on which all padding
-    edges start and end: there they change neither a sum nor a softmax of any other row.
+    Its nodes are the rows of the shard, the rows received from each peer, and one row of zeros. Edges end in the rows
+    of the shard alone, so the matrix is wider than high. All padding edges start at the row of zeros and end in one
+    more row below the others: there they change neither a sum nor a softmax of any other row.
 
     Attributes:
-        adjacency: the edges that end in the shard and, as the transposed matrix, the same edges by sender.
+        adjacency: the edges that end in the shard, ``rows_per_shard + 1`` rows, and, as the transposed matrix, the same
+            edges by sender.
         sent: ``shards x peers x sent``: the slots of the rows that a shard sends to each peer; slot 0 pads.
         returned: which gradients that come back belong to which row: ``sent`` by slot.
         edge: ``shards x edges``: each edge's place in the unsharded adjacency; -1 for padding.
@@ -64,13 +66,12 @@ class HaloGraph(NamedTuple):
         edges = placed_edges(adjacency.rows, partition)
         lists = request_lists(edges)
         num_shards, size = edges.num_shards, edges.rows_per_shard
-        num_rows = size + num_shards * lists.longest + 1
         rows, edge = grouped_edges(
-            edges.receivers // size, edges.receivers % size, lists.columns, num_groups=num_shards, num_rows=num_rows
+            edges.receivers // size, edges.receivers % size, lists.columns, num_groups=num_shards, num_rows=size
         )
         weights = padded_values(np.asarray(adjacency.weights), edge, 0)
         return cls(
-            _with_padding_row(rows, weights, edge),
+            _with_padding_row(rows, weights, edge, num_nodes=size + num_shards * lists.longest + 1),
             jnp.asarray(lists.sent),
             _returned(lists, size),
             jnp.asarray(edge, jnp.int32),
@@ -180,7 +181,7 @@ def _with_halo(
     returned: CompressedRows,
     x: Float[Array, "slots dim"],
 ) -> Float[Array, "nodes dim"]:
-    return jnp.pad(with_received(x, sent, axis_name), ((0, 1), (0, 0)))
+    return with_received(x, sent, axis_name, zero_rows=1)
 
 
 def _forward(
@@ -210,17 +211,18 @@ _with_halo.defvjp(_forward, _backward)
 
 
 def _with_padding_row(
-    rows: CompressedRows, weights: Float[np.ndarray, "shards edges"], edge: Int[np.ndarray, "shards edges"]
+    rows: CompressedRows,
+    weights: Float[np.ndarray, "shards edges"],
+    edge: Int[np.ndarray, "shards edges"],
+    *,
+    num_nodes: int,
 ) -> Adjacency:
-    """The edges of each shard and their transpose, padding edges moved to the last row."""
-    num_shards, num_edges = edge.shape
-    last = rows.offsets.shape[1] - 2
-    senders = np.where(edge >= 0, rows.senders, last)
-    receivers = np.where(edge >= 0, rows.receivers, last)
-    offsets = np.array(rows.offsets)
-    offsets[:, -1] = num_edges
+    """The edges of each shard and their transpose, padding edges in a row and a column of their own."""
+    senders = np.where(edge >= 0, rows.senders, num_nodes - 1)
+    receivers = np.asarray(rows.receivers)  # padding ends at the row below the last already
+    offsets = np.pad(np.asarray(rows.offsets), ((0, 0), (0, 1)), constant_values=edge.shape[1])
     by_sender = np.argsort(senders, axis=1, kind="stable")
-    nodes = np.arange(last + 2)
+    nodes = np.arange(num_nodes + 1)
     transposed_receivers = np.take_along_axis(senders, by_sender, axis=1)
     transposed_offsets = np.stack([np.searchsorted(shard, nodes) for shard in transposed_receivers])
     return Adjacency(

@@ -21,7 +21,7 @@ def propagate(
     adjacency: Adjacency,
     x: Float[Array, "nodes dim"],
     weights: Float[Array, " edges"] | None = None,
-) -> Float[Array, "nodes dim"]:
+) -> Float[Array, "receivers dim"]:
     """Multiplies by the adjacency matrix: each node receives the weighted sum of its senders, ``A @ x``.
 
     Args:
@@ -32,7 +32,7 @@ def propagate(
             ``dL/dw_e = <dL/dy[receiver_e], x[sender_e]>``.
 
     Returns:
-        ``nodes x dim``; zero for nodes that receive no edge.
+        ``nodes x dim``, a row for each row of the matrix; zero for nodes that receive no edge.
     """
     if weights is None:
         return _propagate_constant(adjacency, x)
@@ -126,18 +126,18 @@ def segment_sum_product(
 
 
 @jax.custom_vjp
-def _propagate_constant(adjacency: Adjacency, x: Float[Array, "nodes dim"]) -> Float[Array, "nodes dim"]:
+def _propagate_constant(adjacency: Adjacency, x: Float[Array, "nodes dim"]) -> Float[Array, "receivers dim"]:
     return sparse_product(adjacency.rows, adjacency.weights[:, None], x)
 
 
 def _constant_forward(
     adjacency: Adjacency, x: Float[Array, "nodes dim"]
-) -> tuple[Float[Array, "nodes dim"], Adjacency]:
+) -> tuple[Float[Array, "receivers dim"], Adjacency]:
     return _propagate_constant(adjacency, x), adjacency
 
 
 def _constant_backward(
-    adjacency: Adjacency, cotangent: Float[Array, "nodes dim"]
+    adjacency: Adjacency, cotangent: Float[Array, "receivers dim"]
 ) -> tuple[None, Float[Array, "nodes dim"]]:
     weights = adjacency.weights if adjacency.transposed_weights is None else adjacency.transposed_weights
     return None, sparse_product(adjacency.transposed_rows, weights[:, None], cotangent)
@@ -149,19 +149,19 @@ _propagate_constant.defvjp(_constant_forward, _constant_backward)
 @jax.custom_vjp
 def _propagate_weighted(
     adjacency: Adjacency, x: Float[Array, "nodes dim"], weights: Float[Array, " edges"]
-) -> Float[Array, "nodes dim"]:
+) -> Float[Array, "receivers dim"]:
     return sparse_product(adjacency.rows, weights[:, None], x)
 
 
 def _weighted_forward(
     adjacency: Adjacency, x: Float[Array, "nodes dim"], weights: Float[Array, " edges"]
-) -> tuple[Float[Array, "nodes dim"], tuple[Adjacency, Float[Array, "nodes dim"], Float[Array, " edges"]]]:
+) -> tuple[Float[Array, "receivers dim"], tuple[Adjacency, Float[Array, "nodes dim"], Float[Array, " edges"]]]:
     return _propagate_weighted(adjacency, x, weights), (adjacency, x, weights)
 
 
 def _weighted_backward(
     saved: tuple[Adjacency, Float[Array, "nodes dim"], Float[Array, " edges"]],
-    cotangent: Float[Array, "nodes dim"],
+    cotangent: Float[Array, "receivers dim"],
 ) -> tuple[None, Float[Array, "nodes dim"], Float[Array, " edges"]]:
     adjacency, x, weights = saved
     transposed_weights = weights[adjacency.transposed_order]

@@ -227,7 +227,11 @@ def passed_on(block: Float[Array, "slots dim"], axis_name: str | tuple[str, ...]
 
 
 def with_received(
-    x: Float[Array, "slots dim"], sent: Int[Array, "peers sent"], axis_name: str | tuple[str, ...]
+    x: Float[Array, "slots dim"],
+    sent: Int[Array, "peers sent"],
+    axis_name: str | tuple[str, ...],
+    *,
+    zero_rows: int = 0,
 ) -> Float[Array, "columns dim"]:
     """The rows of this device, followed by those that the others send it. No gradient of its own.
 
@@ -235,15 +239,17 @@ def with_received(
         x: ``rows_per_shard x dim``.
         sent: ``peers x sent``, the slots that this device sends to each.
         axis_name: mapped axis, or axes.
+        zero_rows: rows of zeros behind them.
 
     Returns:
-        ``rows_per_shard + peers * sent x dim``.
+        ``rows_per_shard + peers * sent + zero_rows x dim``.
     """
     if sent.shape[1] == 0:
-        return x
+        return jnp.pad(x, ((0, zero_rows), (0, 0)))
     with jax.named_scope("rows of other shards"):
         received = jax.lax.all_to_all(x[sent], axis_name, split_axis=0, concat_axis=0)
-        return jnp.concatenate([x, received.reshape(-1, x.shape[1])])
+        zeros = jnp.zeros((zero_rows, x.shape[1]), x.dtype)
+        return jnp.concatenate([x, received.reshape(-1, x.shape[1]), zeros])
 
 
 __all__ = [

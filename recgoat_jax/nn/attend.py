@@ -26,12 +26,15 @@ def attend(
     source_vector: Float[Array, "heads head_dim"],
     target_vector: Float[Array, "heads head_dim"],
     kept: Kept | None,
-) -> Float[Array, "nodes dim"]:
-    """`graph_attention` with the dropout already drawn: what it shares with its form over devices."""
+) -> Float[Array, "receivers dim"]:
+    """`graph_attention` with the dropout already drawn: what it shares with its form over devices.
+
+    The matrix may be wider than high; its receivers are then the first of the rows of the features.
+    """
     heads, head_dim = source_vector.shape
     blocks = features.astype(jnp.float32).reshape(-1, heads, head_dim)
     source = jnp.einsum("nhd,hd->nh", blocks, source_vector.astype(jnp.float32))
-    target = jnp.einsum("nhd,hd->nh", blocks, target_vector.astype(jnp.float32))
+    target = jnp.einsum("nhd,hd->nh", blocks[: adjacency.num_nodes], target_vector.astype(jnp.float32))
     flat = blocks.reshape(features.shape)
     return _attend(adjacency, flat, source, target, kept).astype(features.dtype)
 
@@ -41,9 +44,9 @@ class _Saved(NamedTuple):
 
     adjacency: Adjacency
     features: Float[Array, "nodes dim"]
-    output: Float[Array, "nodes dim"]
+    output: Float[Array, "receivers dim"]
     exponentials: Float[Array, "edges heads"]
-    sums: Float[Array, "nodes heads"]
+    sums: Float[Array, "receivers heads"]
     kept: Kept | None
 
 
@@ -60,9 +63,9 @@ def _attend(
     adjacency: Adjacency,
     features: Float[Array, "nodes dim"],
     source: Float[Array, "nodes heads"],
-    target: Float[Array, "nodes heads"],
+    target: Float[Array, "receivers heads"],
     kept: Kept | None,
-) -> Float[Array, "nodes dim"]:
+) -> Float[Array, "receivers dim"]:
     return _attend_forward(adjacency, features, source, target, kept)[0]
 
 
@@ -70,9 +73,9 @@ def _attend_forward(
     adjacency: Adjacency,
     features: Float[Array, "nodes dim"],
     source: Float[Array, "nodes heads"],
-    target: Float[Array, "nodes heads"],
+    target: Float[Array, "receivers heads"],
     kept: Kept | None,
-) -> tuple[Float[Array, "nodes dim"], _Saved]:
+) -> tuple[Float[Array, "receivers dim"], _Saved]:
     rows, heads = adjacency.rows, source.shape[1]
     sums_before_slope = source[rows.senders] + target[rows.receivers]
     logits = jax.nn.leaky_relu(sums_before_slope, NEGATIVE_SLOPE)
@@ -82,15 +85,15 @@ def _attend_forward(
     # A node without edges has no largest logit and a sum of zero; nothing reads the former.
     sums = jnp.where(sums > 0, sums, 1.0)
     weighted = sparse_product(rows, _dropped(exponentials, kept), features)
-    output = (_by_head(weighted, heads) / sums[:, :, None]).reshape(features.shape)
+    output = (_by_head(weighted, heads) / sums[:, :, None]).reshape(weighted.shape)
     # The sign carries the slope of LeakyReLU, so that one array serves both.
     signed = jnp.where(sums_before_slope >= 0, exponentials, -exponentials)
     return output, _Saved(adjacency, features, output, signed, sums, kept)
 
 
 def _attend_backward(
-    saved: _Saved, cotangent: Float[Array, "nodes dim"]
-) -> tuple[None, Float[Array, "nodes dim"], Float[Array, "nodes heads"], Float[Array, "nodes heads"], None]:
+    saved: _Saved, cotangent: Float[Array, "receivers dim"]
+) -> tuple[None, Float[Array, "nodes dim"], Float[Array, "nodes heads"], Float[Array, "receivers heads"], None]:
     adjacency, features, output, signed, sums, kept = saved
     rows, columns, heads = adjacency.rows, adjacency.transposed_rows, sums.shape[1]
     scaled_blocks = _by_head(cotangent, heads) / sums[:, :, None]

@@ -118,9 +118,9 @@ class Shapes:
         rows, longest = self.rows(vocabulary), self.requested(vocabulary, edges) if self.shards > 1 else 0
         own = padded(edges / self.shards)
         nodes = rows + self.shards * longest + 1
-        places, order = self.compressed(own, nodes), self.spread(own)
-        weights = self.spread(own, dtype=jnp.float32)
-        adjacency = Adjacency(places, weights, places, order, weights)  # type: ignore[arg-type]  # shapes
+        order, weights = self.spread(own), self.spread(own, dtype=jnp.float32)
+        places, transposed = self.compressed(own, rows + 1), self.compressed(own, nodes)
+        adjacency = Adjacency(places, weights, transposed, order, weights)  # type: ignore[arg-type]  # shapes
         returned = self.compressed(max(1, self.shards * longest), rows)
         return HaloGraph(adjacency, self.spread(self.shards, longest), returned, order)  # type: ignore[arg-type]
 
