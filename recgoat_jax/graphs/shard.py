@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Shaped
 
 from recgoat_jax.arrays import EXAMPLE_AXES, ROWS_AXIS
+from recgoat_jax.collectives import sum_scattered
 
 
 @jax.tree_util.register_dataclass
@@ -75,7 +76,7 @@ def take_rows(
         return x[places]
     with jax.named_scope("rows of the batch"):
         wanted = jax.lax.all_gather(places, ROWS_AXIS, tiled=True)
-        return _summed(x, wanted, lambda found: jax.lax.psum_scatter(found, ROWS_AXIS, tiled=True))
+        return _summed(x, wanted, lambda found: sum_scattered(found, ROWS_AXIS))
 
 
 def take_rows_together(

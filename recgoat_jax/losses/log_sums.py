@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from recgoat_jax.collectives import sum_scattered
 from recgoat_jax.losses.blocks import Running, over_parts
 from recgoat_jax.losses.reduction import AxisName, gathered
 
@@ -217,7 +218,7 @@ def _backward(options: Options, saved: Any, cotangents: LogSums) -> tuple[Array,
     start = 0.0 * queries
     to_queries, to_keys = _block_gradients(start, queries, rows, everywhere, first, of_queries, of_all_keys, options)
     if axis_name is not None:
-        to_keys = jax.tree.map(lambda x: jax.lax.psum_scatter(x, axis_name, tiled=True), to_keys)
+        to_keys = jax.tree.map(lambda x: sum_scattered(x, axis_name), to_keys)
     return to_queries, to_keys.vectors, to_keys.correction, None
 
 

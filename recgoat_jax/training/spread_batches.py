@@ -16,6 +16,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Int, Key
 
 from recgoat_jax.arrays import EXAMPLE_AXES
+from recgoat_jax.collectives import sum_scattered
 from recgoat_jax.data import Dataset
 from recgoat_jax.errors import UsageError
 from recgoat_jax.graphs.placement import Placement
@@ -190,7 +191,7 @@ def _local_batch(pairs: SpreadPairs, chosen: Int[Array, " batch"], key: Key[Arra
     found = jnp.pad(jnp.where(here, found, 0), ((0, 0), (0, -len(chosen) % devices)))
     # Example e goes to device e mod devices.
     by_device = found.reshape(4, -1, devices).transpose(0, 2, 1).reshape(4, -1)
-    mine = jax.lax.psum_scatter(by_device, EXAMPLE_AXES, scatter_dimension=1, tiled=True)
+    mine = sum_scattered(by_device, EXAMPLE_AXES, axis=1)
     return Batch(mine[0], mine[1], mine[2], mine[3] > 0)
 
 

@@ -37,7 +37,7 @@ def test_importing_the_losses_loads_jax_numpy_and_jaxtyping_only() -> None:
     heavy = ("flax", "ott", "orbax", "polars", "jraph", "optax", "scipy", "pyarrow")
     assert not [name for name in ours if name.split(".")[0] in heavy]
     assert [name for name in ours if name.startswith("recgoat_jax.")] == [
-        name for name in ours if name.startswith("recgoat_jax.losses")
+        name for name in ours if name.startswith(("recgoat_jax.collectives", "recgoat_jax.losses"))
     ]
 
 
