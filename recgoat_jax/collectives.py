@@ -38,4 +38,23 @@ def _exchanged(x: Any, axis_name: AxisNames, axis: int) -> Any:
     return jnp.sum(received, axis=axis, dtype=x.dtype)
 
 
-__all__ = ["AxisNames", "sum_scattered"]
+def varying_alike(*arrays: Any) -> tuple[Any, ...]:
+    """Arrays that differ, for `jax.shard_map`, along the same mapped axes: those of any of them.
+
+    A loop that adds up one under the mask of another needs them so. Outside of a mapped function nothing changes.
+
+    Args:
+        arrays: arrays of this device.
+
+    Returns:
+        The same values.
+    """
+    varying = [jax.typeof(array).manual_axis_type.varying for array in arrays]
+    every = frozenset[str]().union(*varying)
+    return tuple(
+        jax.lax.pcast(array, tuple(every - axes), to="varying") if every - axes else array
+        for array, axes in zip(arrays, varying, strict=True)
+    )
+
+
+__all__ = ["AxisNames", "sum_scattered", "varying_alike"]

@@ -132,7 +132,7 @@ def count_step(
             return total + jnp.sum(above.reshape(size, _SUMMED_AT_ONCE, -1), axis=1, dtype=jnp.int32), None
 
         total, _ = jax.lax.scan(in_tile, _zeros((size, tile // _SUMMED_AT_ONCE), shard), (scores, numbers))
-        return found.at[place].set(jnp.sum(total, axis=1), mode="drop")
+        return found.at[place].set(jnp.sum(total, axis=1, dtype=jnp.int32), mode="drop")
 
     # As often on every device, whatever its own block needs: they wait for each other's scores.
     return jax.lax.fori_loop(0, blocks.most[step], count, found)

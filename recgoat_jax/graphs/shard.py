@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Shaped
 
-from recgoat_jax.arrays import EXAMPLE_AXES, ROWS_AXIS
+from recgoat_jax.arrays import DATA_AXIS, EXAMPLE_AXES, ROWS_AXIS
 from recgoat_jax.collectives import sum_scattered
 
 
@@ -59,6 +59,23 @@ def example_axes(shard: Shard | None) -> tuple[str, ...] | None:
     return None if shard is None else EXAMPLE_AXES
 
 
+def counted_rows(rows: LocalRows | None) -> Bool[Array, " slots"] | None:
+    """The rows that this device adds to sums over the axes of the examples, so that each row counts once.
+
+    Devices along "data" hold the same rows; each of them counts an equal part.
+
+    Args:
+        rows: None on one device.
+
+    Returns:
+        A mask; None on one device: all.
+    """
+    if rows is None:
+        return None
+    groups = jax.lax.axis_size(DATA_AXIS)
+    return rows.real & (jnp.arange(len(rows.numbers)) % groups == jax.lax.axis_index(DATA_AXIS))
+
+
 def take_rows(
     x: Shaped[Array, "slots ..."], places: Int[Array, " batch"], shard: Shard | None
 ) -> Shaped[Array, "batch ..."]:
@@ -98,4 +115,4 @@ def _summed(x: Array, places: Int[Array, " all"], add_up: Callable[[Array], Arra
     return add_up(jnp.where(here.reshape(-1, *(1 for _ in x.shape[1:])), found, 0))
 
 
-__all__ = ["LocalRows", "Shard", "example_axes", "rows_axis", "take_rows", "take_rows_together"]
+__all__ = ["LocalRows", "Shard", "counted_rows", "example_axes", "rows_axis", "take_rows", "take_rows_together"]

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from recgoat_jax.collectives import varying_alike
 from recgoat_jax.losses.reduction import AxisName, summed_over_devices, valid_count, widened
 
 # Rows that one product takes: large enough for a fast product, small beside the input.
@@ -62,6 +63,7 @@ def axis_moments(
     The second moments are differentiated with the means held fixed. That is exact: centred columns sum to zero.
     """
     kept = jnp.ones(source.shape[0], bool) if where is None else where
+    source, target, kept = varying_alike(source, target, kept)
     num_rows = jnp.maximum(valid_count(source.shape[0], where, axis_name), 1.0)
     sums = _column_sums(source, kept), _column_sums(target, kept)
     means = tuple(summed_over_devices(column, axis_name) / num_rows for column in sums)

@@ -26,7 +26,7 @@ from jaxtyping import Array, Float, Key
 
 from recgoat_jax.data import Dataset
 from recgoat_jax.graphs.products import graph_product
-from recgoat_jax.graphs.shard import Shard, rows_axis, take_rows
+from recgoat_jax.graphs.shard import Shard, counted_rows, example_axes, rows_axis, take_rows
 from recgoat_jax.losses import cmcl_loss, info_nce
 from recgoat_jax.models.objective import first_examples, ranking_terms, spread_contrast
 from recgoat_jax.models.protocols import Batch, LossOutput, Vectors
@@ -207,8 +207,9 @@ class RecGoat(nnx.Module):
                 views[name],
                 id_view,
                 present=present[name],
-                real=None if item_rows is None else item_rows.real,
+                counted=counted_rows(item_rows),
                 axis_name=rows_axis(shard),
+                sum_axes=example_axes(shard),
             )
             for name, transport in self.transports.items()
         }

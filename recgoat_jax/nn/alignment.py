@@ -112,8 +112,9 @@ class AdaptiveTransport(nnx.Module):
         target: Float[Array, "items dim"],
         *,
         present: Bool[Array, " items"],
-        real: Bool[Array, " items"] | None = None,
+        counted: Bool[Array, " items"] | None = None,
         axis_name: AxisName | None = None,
+        sum_axes: AxisName | None = None,
     ) -> Aligned:
         """Aligns ``source`` with ``target``.
 
@@ -121,8 +122,9 @@ class AdaptiveTransport(nnx.Module):
             source: modality vectors.
             target: ID vectors.
             present: items that have the modality; the plan is solved over them.
-            real: rows that are items, not padding of a device; None: all.
+            counted: items that this device adds to sums over ``sum_axes``, each of them on one device alone; None: all.
             axis_name: mapped axis over which the items are spread.
+            sum_axes: that axis, and those along which devices hold the same items.
 
         Returns:
             Aligned vectors. Except for ``"released"`` and ``"linear"``, the columns of ``source`` are standardised
@@ -140,8 +142,8 @@ class AdaptiveTransport(nnx.Module):
                     target,
                     epsilon=self.epsilon,
                     num_iterations=self.num_iterations,
-                    where=present,
-                    axis_name=axis_name,
+                    where=present if counted is None else present & counted,
+                    axis_name=sum_axes,
                 )
                 base, cost, error = solved.plan, solved.cost, solved.marginal_error
             case "permutation":
@@ -152,8 +154,8 @@ class AdaptiveTransport(nnx.Module):
                     target,
                     epsilon=0.01 if self.epsilon is None else self.epsilon,
                     num_iterations=self.num_iterations,
-                    where=real,
-                    axis_name=axis_name,
+                    where=counted,
+                    axis_name=sum_axes,
                 )
             case "none" | "linear":
                 base = None

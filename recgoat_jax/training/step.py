@@ -13,13 +13,13 @@ from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
-from recgoat_jax.arrays import EXAMPLE_AXES, ROWS_AXIS
+from recgoat_jax.arrays import DATA_AXIS, EXAMPLE_AXES, ROWS_AXIS
 from recgoat_jax.graphs.placement import on_mesh
 from recgoat_jax.graphs.shard import Shard
 from recgoat_jax.models.protocols import Batch, LossOutput, Retriever, Vectors
 from recgoat_jax.training.batches import TrainingPairs, make_batch
 from recgoat_jax.training.keys import Tag, tagged_key
-from recgoat_jax.training.mesh import Placed, path_names, place_state, spec_of, specs_of
+from recgoat_jax.training.mesh import Placed, path_names, place_state, spec_of, specs_of, trained_specs_of
 from recgoat_jax.training.spread_batches import SpreadPairs, make_spread_batch
 
 AnyPairs = TrainingPairs | SpreadPairs
@@ -200,11 +200,15 @@ class Program:
 
         if self._mesh is None:
             return local(params, constants.state, batch, key, None)
+
+        def mapped(params: nnx.State, *others: Any) -> LossOutput:
+            return jax.tree.map(_settled, local(jax.tree.map(_in_every_group, params), *others))
+
         rows, examples, whole = PartitionSpec(ROWS_AXIS), PartitionSpec(EXAMPLE_AXES), PartitionSpec()
         return jax.shard_map(
-            local,
+            mapped,
             mesh=self._mesh,
-            in_specs=(specs_of(params), specs_of(constants.state), examples, whole, rows),
+            in_specs=(trained_specs_of(params, self._mesh), specs_of(constants.state), examples, whole, rows),
             out_specs=whole,
         )(params, constants.state, batch, key, constants.shard)
 
@@ -231,6 +235,20 @@ class Program:
     def _merge(self, params: nnx.State, constants: nnx.State) -> Any:
         # A copy, so that a loss may advance variables of its own without touching the traced originals.
         return nnx.merge(self._definition, params, constants, copy=True)
+
+
+def _in_every_group(param: Array) -> Array:
+    """A parameter as each group of devices has its own: their gradients are added up once, not at each use."""
+    missing = {DATA_AXIS} - jax.typeof(param).manual_axis_type.varying
+    return jax.lax.pcast(param, tuple(missing), to="varying")
+
+
+def _settled(value: Float[Array, ""]) -> Float[Array, ""]:
+    """A scalar that every group of devices has computed from all rows, or the only device there is, as one value."""
+    varying = jax.typeof(value).manual_axis_type.varying
+    alone = (axis for axis in EXAMPLE_AXES if axis == DATA_AXIS or jax.lax.axis_size(axis) == 1)
+    same = tuple(axis for axis in alone if axis in varying)
+    return jax.lax.pmean(value, same) if same else value
 
 
 __all__ = ["AnyPairs", "Constants", "Outputs", "Program", "StepRecord", "TrainState"]

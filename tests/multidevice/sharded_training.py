@@ -50,7 +50,7 @@ CASES = {
     # Every random use, learned edge weights, and contrasts over some examples of a batch.
     "recgoat": (
         replace(SMALL, rating="learned", attention_dropout=0.1, contrast_examples=11, user_item_contrast_weight=0.1),
-        ((4, 2),),
+        ((4, 2), (1, 2)),
     ),
 }
 """Models that are trained, and the meshes."""
