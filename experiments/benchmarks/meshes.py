@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,35 @@ FORMS: tuple[tuple[str, str | None, int, int], ...] = (
 """Name (data x rows), mesh, devices of a process, processes."""
 
 
-def trained(experiment: str, form: tuple[str, str | None, int, int], epochs: int, data: Path | None, out: Path) -> dict:
-    """Test and validation metrics of a run, and its seconds."""
+def trained(
+    experiment: str,
+    form: tuple[str, str | None, int, int],
+    epochs: int | None,
+    data: Path | None,
+    out: Path,
+    *,
+    program: str = "recgoat_jax.cli.main",
+    variables: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Test and validation metrics of a run, its selected epoch and its seconds.
+
+    Args:
+        experiment: name of its file.
+        form: name, mesh, devices of a process, processes.
+        epochs: at most so many; None: as many as the experiment says.
+        data: root of the shared research data.
+        out: run directory.
+        program: module that takes the arguments of ``recgoat``.
+        variables: further environment variables.
+
+    Returns:
+        What a line of the results holds.
+    """
     name, mesh, devices, processes = form
     command = [
-        *(sys.executable, "-m", "recgoat_jax.cli.main", "train", str(ROOT / "experiments" / f"{experiment}.py")),
-        *("--workdir", str(out), "--loop.max-epochs", str(epochs), "--loop.no-tensorboard", "--quiet", "--json"),
+        *(sys.executable, "-m", program, "train", str(ROOT / "experiments" / f"{experiment}.py")),
+        *("--workdir", str(out), "--loop.no-tensorboard", "--quiet", "--json"),
+        *(() if epochs is None else ("--loop.max-epochs", str(epochs))),
         *(() if data is None else ("--data", str(data))),
         *(() if mesh is None else ("--mesh", mesh)),
     ]
@@ -50,7 +74,7 @@ def trained(experiment: str, form: tuple[str, str | None, int, int], epochs: int
         running.append(
             subprocess.Popen(
                 [*command, *(flags if processes > 1 else ())],
-                env=environment(devices),
+                env={**environment(devices), **(variables or {})},
                 stdout=subprocess.PIPE,
                 text=True,
             )
@@ -59,7 +83,10 @@ def trained(experiment: str, form: tuple[str, str | None, int, int], epochs: int
     if any(process.returncode for process in running):
         raise SystemExit(f"{experiment} on {name}: exit codes {[process.returncode for process in running]}")
     result = json.loads(said[0].splitlines()[-1])
-    return {"valid": result["valid"], "test": result["test"], "seconds": round(time.monotonic() - started, 1)}
+    return {
+        **{name: result[name] for name in ("valid", "test", "best_epoch", "epochs")},
+        "seconds": round(time.monotonic() - started, 1),
+    }
 
 
 def environment(devices: int) -> dict[str, str]:
