@@ -7,7 +7,15 @@ from recgoat_jax.models.most_popular import MostPopular, MostPopularConfig
 from recgoat_jax.models.protocols import Batch, LossOutput, Retriever, Vectors
 from recgoat_jax.models.rec_goat import RecGoat
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
-from recgoat_jax.models.rec_goat_variants import Ablation, Control, ablation, control, released
+from recgoat_jax.models.rec_goat_variants import (
+    Ablation,
+    Control,
+    UserAblation,
+    ablation,
+    control,
+    released,
+    user_ablation,
+)
 
 __all__ = [
     "Ablation",
@@ -24,9 +32,11 @@ __all__ = [
     "RecGoat",
     "RecGoatConfig",
     "Retriever",
+    "UserAblation",
     "Vectors",
     "ablation",
     "build_model",
     "control",
     "released",
+    "user_ablation",
 ]

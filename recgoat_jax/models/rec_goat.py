@@ -36,8 +36,8 @@ from recgoat_jax.models.rec_goat_inputs import (
     ModalityBranch,
     mixed_item_graph,
     modality_inputs,
-    user_inputs,
 )
+from recgoat_jax.models.rec_goat_users import UserSide
 from recgoat_jax.nn.alignment import AdaptiveTransport, Aligned, match_scale
 from recgoat_jax.nn.dropout import dropout
 from recgoat_jax.nn.fusion import DenseFusion, WeightedFusion
@@ -117,21 +117,8 @@ class RecGoat(nnx.Module):
                 for name, modality in with_branch.items()
             }
         )
-        profiles = user_inputs(dataset, branch=config.user_branch, neighbors=config.neighbors)
-        self.profiles = (
-            None
-            if profiles is None
-            else ModalityBranch(
-                profiles,
-                dim,
-                layers=config.branch_layers if config.user_branch == "graph" else 0,
-                heads=config.heads,
-                feature_dropout=config.feature_dropout,
-                attention_dropout=config.attention_dropout,
-                output_dropout=config.output_dropout,
-                rngs=rngs,
-            )
-        )
+        with_users = config.user_branch != "none" and bool(dataset.user_features)
+        self.profiles = UserSide(config, dataset, rngs=rngs) if with_users else None
         names = tuple(with_branch)
         self.transports = nnx.Dict(
             {
@@ -192,11 +179,9 @@ class RecGoat(nnx.Module):
             id_view = collaborative + config.id_graph_weight * hop
         if self.profiles is not None:
             with jax.named_scope("user graph"):
-                profile = self.profiles(key=subkey(0), rows=user_rows)
-            real = None if user_rows is None else user_rows.real
-            profile = match_scale(profile, user_vectors, real, axis_name=rows_axis(shard))
-            mixed = (1 - config.user_mix) * user_vectors + config.user_mix * profile
-            user_vectors = jnp.where(self.profiles.present[...][:, None], mixed, user_vectors)
+                user_vectors = self.profiles(
+                    user_vectors, users, key=subkey(0), rows=user_rows, axis_name=rows_axis(shard)
+                )
         views = {"id": id_view}
         for position, (name, branch) in enumerate(self.branches.items()):
             with jax.named_scope(f"branch {name}"):

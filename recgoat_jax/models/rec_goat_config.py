@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recgoat_jax.models.objective import Regularization
-from recgoat_jax.models.rec_goat_inputs import ItemGraphSource, RatingMode, UserBranch
+from recgoat_jax.models.rec_goat_inputs import ItemGraphSource, RatingMode, UserBranch, UserJoin
 from recgoat_jax.nn.alignment import Residual, Transport
 from recgoat_jax.nn.fusion import FusionWeights
 from recgoat_jax.nn.variables import Initialization
@@ -53,9 +53,13 @@ class RecGoatConfig:
     output_dropout: float = 0.1
     """Dropout on what leaves a graph attention layer."""
     user_branch: UserBranch = "graph"
-    """Profile features of users, where the data set has them: unused, projected, or refined over a user graph."""
+    """Profile features of users, where the data set has them: unused, projected, refined over a user graph, or read for
+    that graph alone, over which the ID rows of the nearest users are added up."""
     user_mix: float = 0.2
-    """Share eta of the user branch in the user vector. How the paper joins them is not public."""
+    """Share eta of the user branch in the user vector, or the gate's at the start. How the paper joins them is not
+    public."""
+    user_join: UserJoin = "mix"
+    """The same share for every user, or a learned gate."""
     transport: Transport = "plan"
     """Base map of a modality onto the ID axes."""
     residual: Residual = "zero"
@@ -90,6 +94,8 @@ class RecGoatConfig:
     """Weight of the explicit transport cost, summed over modalities. The paper's weight is not public."""
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.user_mix <= 1.0 or (self.user_join == "gate" and self.user_mix in (0.0, 1.0)):
+            raise ValueError(f"user_mix is {self.user_mix}; expected a share from 0 to 1, between them for a gate.")
         if self.dim % self.heads:
             raise ValueError(f"dim {self.dim} is not a multiple of heads {self.heads}; choose a width that is.")
         if not 0.0 <= self.co_purchase_share < 1.0:

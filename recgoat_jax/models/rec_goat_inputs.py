@@ -34,7 +34,11 @@ positive weight a rating level, trained."""
 
 ItemGraphSource = Literal["given", "features"]
 
-UserBranch = Literal["none", "features", "graph"]
+UserBranch = Literal["none", "features", "graph", "neighbors"]
+
+UserJoin = Literal["mix", "gate"]
+"""``"mix"``: the same share of the profile's vector for every user. ``"gate"``: a share that is learned, of both
+vectors of a user, and starts at the fixed one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,13 +248,18 @@ def mixed_item_graph(
     return Adjacency.from_graph(mix_graphs(parts)) if parts else None
 
 
-def user_inputs(dataset: Dataset, *, branch: UserBranch, neighbors: int) -> ModalityInput | None:
-    """Profile features of the users and their neighbours; None where there are none or they are not wanted.
+def user_inputs(dataset: Dataset, *, neighbors: int) -> ModalityInput:
+    """Profile features of the users and their neighbours.
 
     Several user feature tables are joined side by side; a user without any of them is missing.
+
+    Args:
+        dataset: prepared data with user features.
+        neighbors: k of the user graph.
+
+    Returns:
+        The joined table and the nearest neighbours in it.
     """
-    if branch == "none" or not dataset.user_features:
-        return None
     tables = [standard_features(table) for _, table in sorted(dataset.user_features.items())]
     joined = FeatureTable(
         np.concatenate([table.values for table in tables], axis=1),
@@ -267,6 +276,7 @@ __all__ = [
     "ModalityInput",
     "RatingMode",
     "UserBranch",
+    "UserJoin",
     "mixed_item_graph",
     "modality_inputs",
     "nearest_neighbors",

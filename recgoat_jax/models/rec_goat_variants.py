@@ -8,6 +8,9 @@ from recgoat_jax.models.rec_goat_config import RecGoatConfig
 Ablation = Literal["id_only", "concat", "sum", "cmcl_only", "oat_only", "full"]
 """The rows of the paper's ablation."""
 
+UserAblation = Literal["no_profile", "features_only", "graph_only", "both"]
+"""What the user side is made of."""
+
 Control = Literal["no_plan", "no_residual", "permuted_plan", "linear", "random_features"]
 """Runs that tell whether transport, and content, do what they are said to do."""
 
@@ -37,6 +40,29 @@ def ablation(config: RecGoatConfig, name: Ablation) -> RecGoatConfig:
             return replace(config, contrast_weight=0.0)
         case "full":
             return config
+
+
+def user_ablation(config: RecGoatConfig, name: UserAblation) -> RecGoatConfig:
+    """A row of the ablation of the user side, everything else equal.
+
+    Args:
+        config: the full model.
+        name: ``"no_profile"``: collaborative vectors alone. ``"features_only"``: projected profiles, no user graph.
+            ``"graph_only"``: ID rows of the users with the nearest profiles. ``"both"``: projected profiles, refined
+            over the user graph.
+
+    Returns:
+        Its settings.
+    """
+    match name:
+        case "no_profile":
+            return replace(config, user_branch="none")
+        case "features_only":
+            return replace(config, user_branch="features")
+        case "graph_only":
+            return replace(config, user_branch="neighbors")
+        case "both":
+            return replace(config, user_branch="graph")
 
 
 def control(config: RecGoatConfig, name: Control) -> RecGoatConfig:
@@ -116,4 +142,4 @@ def released(*, dim: int = 800, neighbors: int = 20, contrast_weight: float = 0.
     )
 
 
-__all__ = ["Ablation", "Control", "ablation", "control", "released"]
+__all__ = ["Ablation", "Control", "UserAblation", "ablation", "control", "released", "user_ablation"]

@@ -54,13 +54,14 @@ RULES: tuple[Rule, ...] = (
     Rule(r"(^|/)item_table(/|$)", "rows", "items"),
     Rule(r"^counts(/|$)", "rows", "items"),
     Rule(r"^branches/[^/]+/(features|present)(/|$)", "rows", "items"),
-    Rule(r"^profiles/(features|present)(/|$)", "rows", "users"),
+    Rule(r"^profiles/(branch/)?(features|present)(/|$)", "rows", "users"),
     Rule(r"^(interactions/)?adjacency(/|$)", "product", "nodes"),
     Rule(r"^interactions/rated_adjacency(/|$)", "attention", "nodes"),
     Rule(r"^interactions/edge_levels(/|$)", "edges", "nodes"),
     Rule(r"^item_graph(/|$)", "product", "items"),
     Rule(r"^branches/[^/]+/adjacency(/|$)", "attention", "items"),
-    Rule(r"^profiles/adjacency(/|$)", "attention", "users"),
+    Rule(r"^profiles/branch/adjacency(/|$)", "attention", "users"),
+    Rule(r"^profiles/graph(/|$)", "product", "users"),
 )
 """What is spread over ``rows``; every other variable is whole on every device. The first rule that fits counts.
 A moment of the optimiser follows the parameter whose path its own contains."""

@@ -8,7 +8,7 @@ from flax import nnx
 
 from recgoat_jax.data import Dataset, NeighborList
 from recgoat_jax.errors import UsageError
-from recgoat_jax.models import Batch, RecGoat, RecGoatConfig, ablation, control, released
+from recgoat_jax.models import Batch, RecGoat, RecGoatConfig, ablation, control, released, user_ablation
 from tests.worlds import blocks
 
 SMALL = RecGoatConfig(
@@ -97,7 +97,9 @@ def test_dropout_is_off_in_vectors_and_on_in_training(world: Dataset, batch: Bat
     np.testing.assert_array_equal(model.encode().items, model.vectors().items)
 
 
-@pytest.mark.parametrize(("branch", "differs"), [("none", False), ("features", True), ("graph", True)])
+@pytest.mark.parametrize(
+    ("branch", "differs"), [("none", False), ("features", True), ("graph", True), ("neighbors", True)]
+)
 def test_the_user_branch_moves_user_vectors(world: Dataset, branch: str, differs: bool) -> None:
     with_branch = make(replace(SMALL, user_branch=branch, user_mix=0.5), world).vectors().users
     without = make(replace(SMALL, user_branch="none"), world)
@@ -120,6 +122,37 @@ def test_users_without_a_profile_keep_their_collaborative_vector(world: Dataset)
     plain = make(replace(SMALL, user_branch="none"), partial).vectors().users
     np.testing.assert_allclose(vectors[:3], plain[:3], atol=1e-6)
     assert not np.allclose(vectors[3:], plain[3:], atol=1e-6)
+
+
+def test_the_user_graph_alone_adds_id_rows_of_users_with_near_profiles(world: Dataset) -> None:
+    """By hand: the symmetric, degree-normalised 3-nearest-neighbour graph of the profiles, as a dense matrix."""
+    config = replace(SMALL, user_branch="neighbors", neighbors=3, user_mix=0.25)
+    model = make(config, world)
+    profiles = np.asarray(world.user_features["profile"].values, np.float64)
+    profiles /= np.linalg.norm(profiles, axis=1, keepdims=True)
+    cosines = profiles @ profiles.T
+    np.fill_diagonal(cosines, -np.inf)
+    near = np.zeros_like(cosines)
+    np.put_along_axis(near, np.argsort(-cosines, axis=1, kind="stable")[:, :3], 1.0, axis=1)
+    near = np.maximum(near, near.T)
+    degrees = near.sum(axis=1)
+    hop = (near / np.sqrt(np.outer(degrees, degrees))) @ np.asarray(model.user_table[...], np.float64)
+    alone = np.asarray(make(replace(config, user_branch="none"), world).vectors().users, np.float64)
+    hop *= np.sqrt(np.mean(alone**2) / np.mean(hop**2))
+    np.testing.assert_allclose(model.vectors().users, 0.75 * alone + 0.25 * hop, atol=1e-5)
+
+
+def test_a_gate_starts_as_the_fixed_share_and_then_follows_the_user(world: Dataset, batch: Batch) -> None:
+    mixed = make(replace(SMALL, user_mix=0.3), world)
+    gated = make(replace(SMALL, user_mix=0.3, user_join="gate"), world)
+    np.testing.assert_allclose(gated.vectors().users, mixed.vectors().users, atol=1e-6)
+    found = gradient(gated, batch)["profiles"]["gate"]
+    assert (np.abs(np.asarray(found["kernel"])) > 0).any()
+    assert np.abs(np.asarray(found["bias"])) > 0
+    gated.profiles.gate.bias[...] = jnp.full((1,), 20.0)
+    np.testing.assert_allclose(
+        gated.vectors().users, make(replace(SMALL, user_mix=1.0), world).vectors().users, atol=1e-6
+    )
 
 
 def test_learned_rating_weights_get_a_gradient_and_change_messages(world: Dataset, batch: Batch) -> None:
@@ -189,12 +222,15 @@ def test_plans_are_doubly_stochastic_inside_the_model(world: Dataset) -> None:
 
 
 ABLATIONS = ("id_only", "concat", "sum", "cmcl_only", "oat_only", "full")
+USER_ROWS = ("no_profile", "features_only", "graph_only")
 CONTROLS = ("no_plan", "no_residual", "permuted_plan", "linear", "random_features")
 
 
 def test_every_variant_is_another_model(world: Dataset, batch: Batch) -> None:
-    """Each ablation and control computes something of its own, with finite values."""
+    """Each ablation and control, users' or items', computes something of its own, with finite values."""
     configs = {name: ablation(SMALL, name) for name in ABLATIONS} | {name: control(SMALL, name) for name in CONTROLS}
+    configs |= {name: user_ablation(SMALL, name) for name in USER_ROWS}
+    assert user_ablation(SMALL, "both") == SMALL
     seen = {}
     for name, config in configs.items():
         model = make(config, world)
@@ -243,6 +279,7 @@ CHANGES = {
     "output_dropout": 0.6,
     "user_branch": "features",
     "user_mix": 0.7,
+    "user_join": "gate",
     "transport": "permutation",
     "residual": "xavier",
     "epsilon": 0.05,

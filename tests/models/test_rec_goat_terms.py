@@ -112,7 +112,7 @@ def test_layers_heads_and_neighbours_reach_every_branch(world: Dataset) -> None:
     few, many = (make(replace(STILL, branch_layers=2, heads=4, neighbors=k), world) for k in (1, 4))
     for one, other in (
         *zip(few.branches.values(), many.branches.values(), strict=True),
-        (few.profiles, many.profiles),
+        (few.profiles.branch, many.profiles.branch),
     ):
         assert [layer.source_vector.shape for layer in one.attention] == [(4, 2), (4, 2)]
         assert one.adjacency.get_value().num_edges < other.adjacency.get_value().num_edges
