@@ -12,7 +12,7 @@ import tyro
 from recgoat_jax.data import Dataset, ProtocolName, describe, write_dataset
 from recgoat_jax.data.prepare import prepare
 from recgoat_jax.data.schema import RawTables
-from recgoat_jax.data.sources import mmrec, movielens, recbole, synthetic, table, userlist
+from recgoat_jax.data.sources import amazon, mmrec, movielens, recbole, synthetic, table, userlist
 from recgoat_jax.encoders.example import prepare_example
 from recgoat_jax.encoders.standard import add_standard_features
 from recgoat_jax.errors import UsageError
@@ -155,6 +155,28 @@ class MovielensCommand:
 
 
 @dataclass(frozen=True)
+class AmazonCommand:
+    """Amazon reviews of 2014, 2018 or 2023: JSON lines of reviews and of metadata, plain or .gz."""
+
+    reviews: Path
+    """File of reviews."""
+    target: Annotated[Target, Flat]
+    metadata: Path | None = None
+    """File of metadata, of the same year: titles, brands, categories, descriptions, picture addresses."""
+    picture: amazon.Picture = "large"
+    """Size of the pictures whose addresses are taken."""
+    max_characters: int = 10_000
+    """Characters of a text at most."""
+    split: Annotated[SplitOptions, Flat] = SplitOptions()
+
+    def read(self) -> RawTables:
+        """Reads the files."""
+        return amazon.read(
+            self.reviews, metadata=self.metadata, picture=self.picture, max_characters=self.max_characters
+        )
+
+
+@dataclass(frozen=True)
 class SyntheticCommand:
     """Generated data with planted factors and modalities, of any size."""
 
@@ -197,7 +219,9 @@ class ExampleCommand:
     """Print the manifest as JSON."""
 
 
-SourceCommand = TableCommand | MmrecCommand | UserlistCommand | RecboleCommand | MovielensCommand | SyntheticCommand
+SourceCommand = (
+    TableCommand | MmrecCommand | UserlistCommand | RecboleCommand | MovielensCommand | AmazonCommand | SyntheticCommand
+)
 
 SOURCES: dict[str, type[SourceCommand] | type[ExampleCommand]] = {
     "table": TableCommand,
@@ -205,6 +229,7 @@ SOURCES: dict[str, type[SourceCommand] | type[ExampleCommand]] = {
     "userlist": UserlistCommand,
     "recbole": RecboleCommand,
     "movielens": MovielensCommand,
+    "amazon": AmazonCommand,
     "synthetic": SyntheticCommand,
     "example": ExampleCommand,
 }

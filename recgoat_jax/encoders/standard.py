@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 TAG_COLUMNS = ("genres", "categories", "tags")
 """Item columns that hold lists of tags; the first one that a data set has describes its users' histories."""
 
+ADDRESS_COLUMN = "image"
+"""Item column of picture addresses; they are no text."""
+
 
 def add_standard_features(
     dataset: Dataset,
@@ -34,7 +37,7 @@ def add_standard_features(
 ) -> Dataset:
     """Adds the modalities ``text`` and ``knowledge`` of items and the features ``profile`` of users.
 
-    * ``text``: the item table's text columns, joined, through `TfidfSvd`;
+    * ``text``: the item table's text columns but for `ADDRESS_COLUMN`, joined, through `TfidfSvd`;
     * ``knowledge``: the source's item relations, where it has any, through `encode_relations`;
     * ``profile``: the user table's columns as indicators (`one_hot`) beside the history of the training items
       (`train_history`), each block scaled to unit length. The history is told in tags where the items have a column
@@ -46,7 +49,7 @@ def add_standard_features(
     Args:
         dataset: the prepared data set.
         raw: the tables that it was prepared from, for their relations.
-        text_columns: item columns that make the text; None: every one.
+        text_columns: item columns that make the text; None: every one but `ADDRESS_COLUMN`.
         history_column: item column of tags for the history; None: the first of `TAG_COLUMNS`.
         text_dim: width of ``text``.
         relation_dim: width of ``knowledge``.
@@ -98,7 +101,8 @@ def _columns(table: "pa.Table | None", *, key: str) -> dict[str, list[str | None
 
 
 def _joined(columns: Mapping[str, Sequence[str | None]], names: Sequence[str] | None) -> list[str | None]:
-    chosen = [columns[name] for name in (columns if names is None else names)]
+    named = [name for name in columns if name != ADDRESS_COLUMN] if names is None else names
+    chosen = [columns[name] for name in named]
     return [" ".join(cell for cell in cells if cell) for cells in zip(*chosen, strict=True)]
 
 
@@ -134,4 +138,4 @@ def _side_by_side(blocks: Sequence[FeatureTable]) -> FeatureTable:
     return FeatureTable(values, present, encoder=encoder, revision=";".join(block.revision for block in blocks))
 
 
-__all__ = ["TAG_COLUMNS", "add_standard_features"]
+__all__ = ["ADDRESS_COLUMN", "TAG_COLUMNS", "add_standard_features"]
