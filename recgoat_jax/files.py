@@ -1,8 +1,11 @@
 """The files of a run directory, and writing files so that a reader never finds half of one."""
 
+import io
 import json
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,33 @@ METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
 PER_USER_FILE = "per_user.parquet"
 VECTORS_FILE = "vectors.npz"
+
+
+@contextmanager
+def opened_atomically(path: Path) -> Iterator[io.BufferedWriter]:
+    """Opens a file for writing, by way of a temporary sibling that takes its place when the block ends well.
+
+    Args:
+        path: the file; its directory exists.
+
+    Yields:
+        The open file.
+
+    Raises:
+        OSError: disk full, read-only directory; the old file, if any, is untouched.
+    """
+    # Readable for whom the umask says; tempfile's files are for their owner alone.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -24,19 +54,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: disk full, read-only directory; the old file, if any, is untouched.
     """
-    data = content.encode() if isinstance(content, str) else content
-    # Readable for whom the umask says; tempfile's files are for their owner alone.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with opened_atomically(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
@@ -66,6 +85,7 @@ __all__ = [
     "PER_USER_FILE",
     "RESULT_FILE",
     "VECTORS_FILE",
+    "opened_atomically",
     "read_json_lines",
     "write_atomically",
 ]

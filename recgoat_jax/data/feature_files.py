@@ -1,4 +1,4 @@
-"""Features made elsewhere, read from ``.npy`` and ``.npz`` files."""
+"""Features read from ``.npz``, ``.npy`` and Parquet files, made here (with a card) or elsewhere."""
 
 import hashlib
 import zipfile
@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from recgoat_jax.data.feature_card import FeatureCard
 from recgoat_jax.data.files import read_text
 from recgoat_jax.data.schema import RawFeatures
 from recgoat_jax.errors import DataError
+
+CARD_KEY = b"recgoat.card"
+"""Where the metadata of a Parquet file holds the card."""
 
 
 def load_npy(path: Path) -> np.ndarray:
@@ -39,12 +43,13 @@ def load_npy(path: Path) -> np.ndarray:
     return array
 
 
-def load_npz(path: Path, *, names: Sequence[str]) -> dict[str, np.ndarray]:
+def load_npz(path: Path, *, names: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Arrays of an ``.npz`` archive; pickled objects are refused.
 
     Args:
         path: the file.
         names: arrays to read.
+        optional: arrays to read where they are there.
 
     Returns:
         Name to array.
@@ -61,7 +66,7 @@ def load_npz(path: Path, *, names: Sequence[str]) -> dict[str, np.ndarray]:
                 raise ValueError("a single array, not an archive")
             missing = [name for name in names if name not in archive.files]
             if not missing:
-                return {name: archive[name] for name in names}
+                return {name: archive[name] for name in (*names, *optional) if name in archive.files}
             held = ", ".join(f"'{name}'" for name in archive.files) or "nothing"
     except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise _broken(path, "NumPy archive (.npz)", error) from error
@@ -74,26 +79,37 @@ def load_npz(path: Path, *, names: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def read_features(path: Path) -> RawFeatures:
-    """Features with their ids: one row an id, in any order; a row of NaN only means "missing".
+    """Features with their ids: one row an id, in any order.
 
-    Two forms:
+    Three forms:
 
-    * ``NAME.npz`` with the arrays ``ids`` (text or integers) and ``values`` (``rows x feature``);
+    * ``NAME.npz`` with the arrays ``ids`` (text or integers), ``values`` (``rows x feature``) and, where there are,
+      ``present`` (``rows``) and ``card`` (JSON text);
+    * ``NAME.parquet`` with the columns ``ids``, ``values`` (lists of one length) and perhaps ``present``, and the card
+      in its metadata;
     * ``NAME.npy`` (``rows x feature``) beside ``NAME.ids.txt``, a UTF-8 file with one id a line in row order.
 
+    Without ``present`` a row of NaN only, or a list that is null, means "missing".
+
     Args:
-        path: the ``.npz`` or ``.npy`` file.
+        path: the file.
 
     Returns:
-        The features; ``encoder`` is ``"file:"`` and the file name, ``revision`` the start of the file's SHA-256.
+        The features. Without a card ``encoder`` is ``"file:"`` and the file name, ``revision`` the start of the
+        file's SHA-256.
 
     Raises:
         DataError: a file absent or broken, counts that differ, ids that repeat, values that are not numbers.
     """
+    present, card = None, None
     match path.suffix.lower():
         case ".npz":
-            arrays = load_npz(path, names=("ids", "values"))
-            ids, values = _texts(path, arrays["ids"]), arrays["values"]
+            arrays = load_npz(path, names=("ids", "values"), optional=("present", "card"))
+            ids, values, present = _texts(path, arrays["ids"]), arrays["values"], arrays.get("present")
+            if "card" in arrays:
+                card = FeatureCard.from_json(str(arrays["card"]), source=path)
+        case ".parquet":
+            ids, values, present, card = _read_parquet(path)
         case ".npy":
             values = load_npy(path)
             beside = path.with_suffix(".ids.txt")
@@ -107,14 +123,33 @@ def read_features(path: Path) -> RawFeatures:
             ids = [line.removesuffix("\r") for line in read_text(beside).removesuffix("\n").split("\n")]
         case suffix:
             raise DataError.at(
-                path, found=f"the suffix '{suffix}'", expected=".npz or .npy", action="Save the features with NumPy."
+                path,
+                found=f"the suffix '{suffix}'",
+                expected=".npz, .parquet or .npy",
+                action="Save the features with NumPy.",
             )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return raw_features(ids, values, source=path, encoder=f"file:{path.name}", revision=digest[:16])
+    if card is not None:
+        encoder, revision = card.encoder, card.settings
+    else:
+        encoder, revision = f"file:{path.name}", file_hash(path)[:16]
+    return raw_features(ids, values, source=path, encoder=encoder, revision=revision, present=present, card=card)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def raw_features(
-    ids: Sequence[str], values: np.ndarray, *, source: Path, encoder: str, revision: str = ""
+    ids: Sequence[str],
+    values: np.ndarray,
+    *,
+    source: Path,
+    encoder: str,
+    revision: str = "",
+    present: np.ndarray | None = None,
+    card: FeatureCard | None = None,
 ) -> RawFeatures:
     """Features from ids and an array, checked.
 
@@ -124,13 +159,16 @@ def raw_features(
         source: the file, for messages.
         encoder: what made the values.
         revision: version or settings of the encoder.
+        present: ``rows``, booleans; None: a row is missing that is NaN only.
+        card: what made the values, in full.
 
     Returns:
         The features, float32 where they came as integers or float64.
 
     Raises:
         DataError: not two axes, not numbers, a row count that is not the number of ids, an empty or repeated id, a
-            row that is NaN or infinite in some columns only.
+            row that is NaN or infinite in some columns only, or that is present and not finite; a mask of another
+            length or type.
     """
     if values.ndim != 2 or values.dtype.kind not in "fiu":
         raise DataError.at(
@@ -158,17 +196,68 @@ def raw_features(
                 expected="each row its own id, none empty",
                 action="Remove the row, or give it its id.",
             )
-    finite = np.isfinite(values)
-    rows = np.flatnonzero(~finite.all(axis=1) & ~np.isnan(values).all(axis=1))
+    if present is not None and (present.shape != (len(ids),) or present.dtype != bool):
+        raise DataError.at(
+            source,
+            column="present",
+            found=f"an array of shape {present.shape} and type {present.dtype}",
+            expected=f"{len(ids)} booleans, one an id",
+            action="Save one boolean a row.",
+        )
+    claimed = ~np.isnan(values).all(axis=1) if present is None else present
+    rows = np.flatnonzero(claimed & ~np.isfinite(values).all(axis=1))
     if rows.size:
         row = int(rows[0])
         raise DataError.at(
             source,
             found=f"NaN or infinity in row {row + 1} (id {ids[row]!r}; {rows.size} rows have some)",
-            expected="finite numbers, or a row of NaN only for a missing one",
-            action="Mend the row, or set all of it to NaN.",
+            expected="finite numbers" + ("" if present is not None else ", or a row of NaN only for a missing one"),
+            action="Mend the row, or mark it as missing (all of it NaN, or not present).",
         )
-    return RawFeatures(tuple(ids), values, encoder, revision)
+    return RawFeatures(tuple(ids), values, encoder, revision, present, card)
+
+
+def _read_parquet(path: Path) -> tuple[list[str], np.ndarray, np.ndarray | None, FeatureCard | None]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    _check_file(path)
+    try:
+        table = pq.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        raise _broken(path, "Parquet file", error) from error
+    for name in ("ids", "values"):
+        if name not in table.column_names:
+            raise DataError.at(
+                path,
+                found=f"the columns {', '.join(map(repr, table.column_names))}",
+                expected="the columns 'ids' and 'values'",
+                action=f"Add '{name}', or rename the column that holds it.",
+            )
+    lists = table["values"].combine_chunks()
+    if not (pa.types.is_fixed_size_list(lists.type) or pa.types.is_list(lists.type)):
+        lists = pa.array([], pa.list_(pa.float32()))
+    width = pc.call_function("list_value_length", [lists]).drop_null().unique()
+    kind = lists.type.value_type
+    if len(width) != 1 or not (pa.types.is_floating(kind) or pa.types.is_integer(kind)) or lists.flatten().null_count:
+        raise DataError.at(
+            path,
+            column="values",
+            found=f"the type {table['values'].type} with {len(width)} different lengths",
+            expected="lists of numbers, all of one length",
+            action="Save one list of numbers a row.",
+        )
+    # By DLPack rather than `to_numpy`, which would load pandas wherever it is installed.
+    flat = np.from_dlpack(lists.drop_null().flatten()).reshape(-1, width[0].as_py())
+    there = np.array(lists.is_valid().to_pylist(), bool)
+    values = np.full((len(lists), flat.shape[1]), np.nan, flat.dtype if flat.dtype.kind == "f" else np.float32)
+    values[there] = flat
+    present = np.array(table["present"].to_pylist(), bool) if "present" in table.column_names else None
+    text = (table.schema.metadata or {}).get(CARD_KEY)
+    card = None if text is None else FeatureCard.from_json(text.decode(), source=path)
+    ids = ["" if external is None else str(external) for external in table["ids"].to_pylist()]
+    return ids, values, present, card
 
 
 def _texts(path: Path, ids: np.ndarray) -> list[str]:
@@ -197,4 +286,4 @@ def _broken(path: Path, kind: str, error: Exception) -> DataError:
     )
 
 
-__all__ = ["load_npy", "load_npz", "raw_features", "read_features"]
+__all__ = ["CARD_KEY", "file_hash", "load_npy", "load_npz", "raw_features", "read_features"]

@@ -29,6 +29,7 @@ from recgoat_jax.data import splits
 from recgoat_jax.data.align import align_features, align_neighbors, check_names
 from recgoat_jax.data.content import content_hash
 from recgoat_jax.data.dataset import Dataset, Interactions, Manifest, NeighborList, ProtocolName
+from recgoat_jax.data.feature_card import check_train_pairs
 from recgoat_jax.data.feature_table import FeatureTable
 from recgoat_jax.data.filters import check_tables, deduplicate, filter_rating, k_core_mask
 from recgoat_jax.data.schema import SPLIT_NAMES, RawFeatures, RawNeighbors, RawTables
@@ -86,6 +87,8 @@ def prepare(
     item_ids, items = _codes(pairs["item"])
     user_vocabulary, item_vocabulary = Vocabulary(user_ids, kind="user"), Vocabulary(item_ids, kind="item")
     parts = _parts(pairs, users, items, protocol)
+    for name, features in (*raw.item_features.items(), *raw.user_features.items()):
+        check_train_pairs(features.card, users=user_vocabulary, items=item_vocabulary, train=parts["train"], name=name)
     counts["items_not_in_train"] = len(item_vocabulary) - len(np.unique(parts["train"].items))
     counts["users_not_evaluated"] = len(user_vocabulary) - len(np.unique(parts["test"].users))
     sizes = {"users": len(user_vocabulary), "items": len(item_vocabulary)}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float
 
+from recgoat_jax.data.feature_card import FeatureCard
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -24,6 +26,7 @@ class RawFeatures:
         encoder: what made them; becomes the ``encoder`` of the feature table.
         revision: version or settings of the encoder.
         present: ``rows``, False where the row is missing; None: every row that is not all NaN.
+        card: what made them, where the file says so.
     """
 
     ids: tuple[str, ...]
@@ -31,6 +34,7 @@ class RawFeatures:
     encoder: str
     revision: str = ""
     present: Bool[np.ndarray, " rows"] | None = None
+    card: FeatureCard | None = None
 
 
 @dataclass(frozen=True, eq=False)

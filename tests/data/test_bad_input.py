@@ -193,7 +193,7 @@ PARTLY = np.array([[1, 2], [np.nan, 2]], np.float32)
         ("f.npz", npz(ids=[0.5, 1.5], values=ONES), None, "column 'ids': found an array of shape"),
         ("f.npz", npy(ONES), None, "f.npz: found a file that cannot be read .a single array"),
         ("f.npz", None, None, "f.npz: found no such file"),
-        ("f.txt", b"", None, "found the suffix '.txt'; expected .npz or .npy"),
+        ("f.txt", b"", None, "found the suffix '.txt'; expected .npz, .parquet or .npy"),
     ],
 )
 def test_bad_features(tmp_path: Path, name: str, content: bytes | None, ids: str | None, message: str) -> None:
