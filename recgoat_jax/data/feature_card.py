@@ -29,6 +29,7 @@ class FeatureCard:
         inputs: hash over ids and contents of all inputs.
         dataset_name: name of the data set that it was made for.
         dataset_hash: content hash of that data set.
+        precision: number format of the values.
         train_pairs: hash of the training pairs that were read (`train_pairs_hash`); None: no pair was.
         made: day, ISO 8601, UTC.
         present: rows that are there.
@@ -46,6 +47,7 @@ class FeatureCard:
     inputs: str = ""
     dataset_name: str = ""
     dataset_hash: str = ""
+    precision: str = "float32"
     train_pairs: str | None = None
     made: str = ""
     present: int = 0
@@ -64,12 +66,10 @@ class FeatureCard:
         return ";".join([self.revision, *(f"{name}={value}" for name, value in parts.items() if value)])
 
     @property
-    def origin(self) -> tuple[object, ...]:
+    def origin(self) -> dict[str, object]:
         """What the values follow from: two cards with the same origin belong to the same values."""
-        return (
-            *(self.kind, self.encoder, self.revision, self.pooling, self.max_length),
-            *(self.template_hash, self.inputs, self.train_pairs),
-        )
+        told = {"dataset_name", "dataset_hash", "template", "made", "present", "missing", "version"}
+        return {name: value for name, value in asdict(self).items() if name not in told}
 
     def to_json(self) -> str:
         """The card as JSON text."""

@@ -9,12 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from recgoat_jax.data.feature_card import FeatureCard
-from recgoat_jax.data.files import read_text
+from recgoat_jax.data.feature_parquet import parquet_card, read_parquet
+from recgoat_jax.data.files import broken_file, check_file, read_text
 from recgoat_jax.data.schema import RawFeatures
 from recgoat_jax.errors import DataError
-
-CARD_KEY = b"recgoat.card"
-"""Where the metadata of a Parquet file holds the card."""
 
 
 def load_npy(path: Path) -> np.ndarray:
@@ -29,13 +27,13 @@ def load_npy(path: Path) -> np.ndarray:
     Raises:
         DataError: absent, truncated, or not a NumPy array file.
     """
-    _check_file(path)
+    check_file(path)
     try:
         with path.open("rb") as file:
             array = np.lib.format.read_array(file, allow_pickle=False)
             rest = file.read(1)
     except (ValueError, EOFError, OSError) as error:
-        raise _broken(path, "NumPy array (.npy)", error) from error
+        raise broken_file(path, "NumPy array (.npy)", error) from error
     if rest:
         raise DataError.at(
             path, found="data after the end of the array", expected="one array", action="Write the file again."
@@ -57,7 +55,7 @@ def load_npz(path: Path, *, names: Sequence[str], optional: Sequence[str] = ()) 
     Raises:
         DataError: absent, truncated, not an archive, or without one of the names (those in it are listed).
     """
-    _check_file(path)
+    check_file(path)
     try:
         # The file is opened here, since numpy leaves one that it cannot read open.
         with path.open("rb") as file:
@@ -69,7 +67,7 @@ def load_npz(path: Path, *, names: Sequence[str], optional: Sequence[str] = ()) 
                 return {name: archive[name] for name in (*names, *optional) if name in archive.files}
             held = ", ".join(f"'{name}'" for name in archive.files) or "nothing"
     except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise _broken(path, "NumPy archive (.npz)", error) from error
+        raise broken_file(path, "NumPy archive (.npz)", error) from error
     raise DataError.at(
         path,
         found=f"the arrays {held}",
@@ -109,7 +107,7 @@ def read_features(path: Path) -> RawFeatures:
             if "card" in arrays:
                 card = FeatureCard.from_json(str(arrays["card"]), source=path)
         case ".parquet":
-            ids, values, present, card = _read_parquet(path)
+            ids, values, present, card = read_parquet(path)
         case ".npy":
             values = load_npy(path)
             beside = path.with_suffix(".ids.txt")
@@ -133,6 +131,24 @@ def read_features(path: Path) -> RawFeatures:
     else:
         encoder, revision = f"file:{path.name}", file_hash(path)[:16]
     return raw_features(ids, values, source=path, encoder=encoder, revision=revision, present=present, card=card)
+
+
+def read_card(path: Path) -> FeatureCard | None:
+    """The card of a feature file, without its values; None where it has none.
+
+    Args:
+        path: a ``.npz`` or ``.parquet`` file.
+
+    Returns:
+        The card.
+
+    Raises:
+        DataError: a file absent or broken, or a card that cannot be read.
+    """
+    if path.suffix.lower() == ".parquet":
+        return parquet_card(path)
+    arrays = load_npz(path, names=(), optional=("card",))
+    return FeatureCard.from_json(str(arrays["card"]), source=path) if "card" in arrays else None
 
 
 def file_hash(path: Path) -> str:
@@ -217,49 +233,6 @@ def raw_features(
     return RawFeatures(tuple(ids), values, encoder, revision, present, card)
 
 
-def _read_parquet(path: Path) -> tuple[list[str], np.ndarray, np.ndarray | None, FeatureCard | None]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    _check_file(path)
-    try:
-        table = pq.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        raise _broken(path, "Parquet file", error) from error
-    for name in ("ids", "values"):
-        if name not in table.column_names:
-            raise DataError.at(
-                path,
-                found=f"the columns {', '.join(map(repr, table.column_names))}",
-                expected="the columns 'ids' and 'values'",
-                action=f"Add '{name}', or rename the column that holds it.",
-            )
-    lists = table["values"].combine_chunks()
-    if not (pa.types.is_fixed_size_list(lists.type) or pa.types.is_list(lists.type)):
-        lists = pa.array([], pa.list_(pa.float32()))
-    width = pc.call_function("list_value_length", [lists]).drop_null().unique()
-    kind = lists.type.value_type
-    if len(width) != 1 or not (pa.types.is_floating(kind) or pa.types.is_integer(kind)) or lists.flatten().null_count:
-        raise DataError.at(
-            path,
-            column="values",
-            found=f"the type {table['values'].type} with {len(width)} different lengths",
-            expected="lists of numbers, all of one length",
-            action="Save one list of numbers a row.",
-        )
-    # By DLPack rather than `to_numpy`, which would load pandas wherever it is installed.
-    flat = np.from_dlpack(lists.drop_null().flatten()).reshape(-1, width[0].as_py())
-    there = np.array(lists.is_valid().to_pylist(), bool)
-    values = np.full((len(lists), flat.shape[1]), np.nan, flat.dtype if flat.dtype.kind == "f" else np.float32)
-    values[there] = flat
-    present = np.array(table["present"].to_pylist(), bool) if "present" in table.column_names else None
-    text = (table.schema.metadata or {}).get(CARD_KEY)
-    card = None if text is None else FeatureCard.from_json(text.decode(), source=path)
-    ids = ["" if external is None else str(external) for external in table["ids"].to_pylist()]
-    return ids, values, present, card
-
-
 def _texts(path: Path, ids: np.ndarray) -> list[str]:
     if ids.ndim != 1 or ids.dtype.kind not in "USiu":
         raise DataError.at(
@@ -272,18 +245,4 @@ def _texts(path: Path, ids: np.ndarray) -> list[str]:
     return np.char.decode(ids, "utf-8").tolist() if ids.dtype.kind == "S" else ids.astype(str).tolist()
 
 
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise DataError.at(path, found="no such file", expected="a file of features", action="Check the path.")
-
-
-def _broken(path: Path, kind: str, error: Exception) -> DataError:
-    return DataError.at(
-        path,
-        found=f"a file that cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__})",
-        expected=f"a complete {kind} of plain numbers or text",
-        action="The file may be truncated: write or copy it again.",
-    )
-
-
-__all__ = ["CARD_KEY", "file_hash", "load_npy", "load_npz", "raw_features", "read_features"]
+__all__ = ["file_hash", "load_npy", "load_npz", "raw_features", "read_card", "read_features"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from recgoat_jax.arrays import PresentMask
 from recgoat_jax.data.feature_card import FeatureCard
-from recgoat_jax.data.feature_files import CARD_KEY
+from recgoat_jax.data.feature_parquet import CARD_KEY
 from recgoat_jax.errors import UsageError
 from recgoat_jax.files import opened_atomically
 

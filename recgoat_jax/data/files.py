@@ -96,4 +96,24 @@ def read_text(path: Path, *, encoding: str = "utf-8") -> str:
         ) from error
 
 
-__all__ = ["read_bytes", "read_text"]
+def check_file(path: Path) -> None:
+    """Refuses a path that is no file of features.
+
+    Raises:
+        DataError: no such file.
+    """
+    if not path.is_file():
+        raise DataError.at(path, found="no such file", expected="a file of features", action="Check the path.")
+
+
+def broken_file(path: Path, kind: str, error: Exception) -> DataError:
+    """The error for a file that a library cannot read, with the first line of what it says."""
+    return DataError.at(
+        path,
+        found=f"a file that cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__})",
+        expected=f"a complete {kind} of plain numbers or text",
+        action="The file may be truncated: write or copy it again.",
+    )
+
+
+__all__ = ["broken_file", "check_file", "read_bytes", "read_text"]

@@ -18,6 +18,7 @@ from jaxtyping import Array, Int
 
 from recgoat_jax.errors import RunStoppedError
 from recgoat_jax.models.protocols import Vectors
+from recgoat_jax.progress import ProgressLine, duration
 from recgoat_jax.training.batches import bijective_order, epoch_order
 from recgoat_jax.training.checkpoint import Checkpoints
 from recgoat_jax.training.experiment import LoopConfig
@@ -25,7 +26,6 @@ from recgoat_jax.training.hosts import gathered
 from recgoat_jax.training.interrupts import Interrupts
 from recgoat_jax.training.keys import Tag, tagged_key
 from recgoat_jax.training.prepared import Validated
-from recgoat_jax.training.progress import ProgressLine, duration
 from recgoat_jax.training.step import AnyPairs, Program, StepRecord, TrainState
 from recgoat_jax.training.writers import MetricsWriter, NoWriter
 

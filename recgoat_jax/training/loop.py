@@ -20,16 +20,16 @@ from recgoat_jax.encoders.recipes import LoadedData, load_data
 from recgoat_jax.errors import RecgoatError, RunStoppedError, UsageError
 from recgoat_jax.evaluation import EvalResult
 from recgoat_jax.files import CONFIG_FILE, ENVIRONMENT_FILE, RESULT_FILE, write_atomically
+from recgoat_jax.lock import run_lock
+from recgoat_jax.progress import ProgressLine, duration
 from recgoat_jax.training import hosts
 from recgoat_jax.training.checkpoint import Checkpoints
 from recgoat_jax.training.environment import environment
 from recgoat_jax.training.experiment import Experiment, to_json
 from recgoat_jax.training.fit import Fit
 from recgoat_jax.training.interrupts import catch_interrupts
-from recgoat_jax.training.lock import run_lock
 from recgoat_jax.training.mesh import MeshShape, make_mesh
 from recgoat_jax.training.prepared import follow_run, prepare_run
-from recgoat_jax.training.progress import ProgressLine, duration
 from recgoat_jax.training.result import RunResult, check_same_run, read_result, result_from_json, write_result
 from recgoat_jax.training.writers import MetricsWriter, NoWriter, stopping_where_nothing_can_be_written
 

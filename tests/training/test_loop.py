@@ -15,9 +15,9 @@ from recgoat_jax.data.storage import write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import RunStoppedError, UsageError
 from recgoat_jax.files import read_json_lines
+from recgoat_jax.lock import run_lock
 from recgoat_jax.models import BprMfConfig, LightGcnConfig, MostPopularConfig
 from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, RunResult, train
-from recgoat_jax.training.lock import run_lock
 from tests.worlds import blocks
 
 

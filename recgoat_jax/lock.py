@@ -1,4 +1,4 @@
-"""One run a directory: a lock that the operating system drops when the process ends, however it ends."""
+"""One run, or one job, a directory: a lock that the operating system drops when the process ends, however it ends."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def run_lock(directory: Path) -> Iterator[None]:
     """Holds the directory while the block runs.
 
     Args:
-        directory: the run directory; it exists.
+        directory: the directory; it exists.
 
     Raises:
         RunStoppedError: another process holds it; its process id is named.
@@ -32,7 +32,7 @@ def run_lock(directory: Path) -> Iterator[None]:
                 file.seek(0)
                 raise RunStoppedError(
                     f"{directory}: found another run at work here (process {file.read().strip() or 'unknown'}); "
-                    "expected none. Wait for it, stop it, or choose another run directory."
+                    "expected none. Wait for it, stop it, or choose another directory."
                 ) from error
         file.truncate(0)
         file.write(str(os.getpid()))
