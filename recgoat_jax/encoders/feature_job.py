@@ -3,10 +3,12 @@
 Beside the table ``NAME.npz`` that is to be made a directory ``.NAME.npz.partial`` holds the finished chunks, each under
 the hash of what it was made from: encoder, its settings, and the contents of its inputs. A chunk is written whole or
 not at all and carries a checksum; a damaged one is made again. A job for other contents or with another encoder finds
-none of them. When all are there the table is written, whole or not at all, and the directory goes.
+none of them. When all are there the table is written, whole or not at all, and the directory goes. Rows that are
+missing are named, with the reason, in ``NAME.missing.jsonl``.
 """
 
 import errno
+import json
 import os
 import shutil
 import time
@@ -34,6 +36,7 @@ from recgoat_jax.encoders.chunks import (
 )
 from recgoat_jax.encoders.protocols import Encoded
 from recgoat_jax.errors import DataError, RunStoppedError, UsageError
+from recgoat_jax.files import write_atomically
 from recgoat_jax.lock import run_lock
 from recgoat_jax.progress import ProgressLine, duration
 
@@ -252,9 +255,28 @@ class _Job(Generic[Content]):
                 version=__version__,
             ),
         )
+        self._name_missing(out)
         os.replace(whole, out)
         counts = {"encoded": self.encoded, "reused": self.reused, "damaged": self.damaged}
         return JobReport(out, len(present), int(present.sum()), missing, **counts)
+
+    def _name_missing(self, out: Path) -> None:
+        """Writes the ids of the rows that are missing, each with its reason; no file where there are none."""
+        named = (
+            json.dumps({self.card.kind: external, "reason": problem}, ensure_ascii=False) + "\n"
+            for external, problem in zip(self.inputs.ids, self.problems, strict=True)
+            if problem is not None
+        )
+        path = missing_file(out)
+        if text := "".join(named):
+            write_atomically(path, text)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def missing_file(out: Path) -> Path:
+    """Where the missing rows of a table are named, one JSON line each."""
+    return out.with_name(f"{out.stem}.missing.jsonl")
 
 
 def _partial(out: Path) -> Path:
@@ -288,4 +310,4 @@ def _counted(problems: Sequence[str | None]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-__all__ = ["JobInputs", "JobReport", "run_feature_job"]
+__all__ = ["JobInputs", "JobReport", "missing_file", "run_feature_job"]

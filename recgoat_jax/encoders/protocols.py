@@ -7,7 +7,7 @@ values (an instruction prefix, a layer, a number format) belongs into `revision`
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -26,6 +26,7 @@ class Encoded(NamedTuple):
     problems: Sequence[str | None]
 
 
+@runtime_checkable
 class TextEncoder(Protocol):
     """Texts to vectors. A row depends on its own text only, never on the others of the call."""
 
@@ -54,6 +55,7 @@ class TextEncoder(Protocol):
         ...
 
 
+@runtime_checkable
 class ImageEncoder(Protocol):
     """Pictures to vectors. A row depends on its own picture only."""
 

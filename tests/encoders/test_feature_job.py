@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from recgoat_jax.data.feature_card import FeatureCard
 from recgoat_jax.data.feature_files import read_features
-from recgoat_jax.encoders.feature_job import JobInputs, JobReport, run_feature_job
+from recgoat_jax.encoders.feature_job import JobInputs, JobReport, missing_file, run_feature_job
 from recgoat_jax.encoders.protocols import Encoded
 from recgoat_jax.errors import DataError, RunStoppedError, UsageError
 from recgoat_jax.progress import ProgressLine
@@ -49,6 +50,10 @@ def inputs_of(texts: Sequence[str | None]) -> JobInputs[str]:
     )
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
 TEXTS = [None, "one", "three", None, "broken", "seven", "eleven", None]
 
 
@@ -75,7 +80,12 @@ def test_rows_go_to_their_ids_whatever_the_chunks(tmp_path, suffix, chunk_size):
     assert raw.card.inputs == inputs_of(TEXTS).digest
     assert raw.card.made
     assert raw.card.version
-    assert [entry.name for entry in out.parent.iterdir()] == [out.name]
+    assert names(out.parent) == ["text.missing.jsonl", out.name]
+    named = [json.loads(line) for line in missing_file(out).read_text().splitlines()]
+    assert {row["item"]: row["reason"] for row in named} == {
+        **dict.fromkeys(("i0", "i3", "i7"), "no text"),
+        "i4": "unreadable",
+    }
 
 
 def test_a_second_run_does_no_work(tmp_path):
@@ -177,7 +187,7 @@ def test_a_damaged_chunk_is_made_again(tmp_path, damage):
     np.testing.assert_array_equal(read_features(out).values[1], vector("one"))
 
 
-@pytest.mark.parametrize("writes", [0, 1, 2, 3])
+@pytest.mark.parametrize("writes", [0, 1, 2, 3, 4])
 def test_a_full_disk_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, monkeypatch, writes):
     out = tmp_path / "text.npz"
     left = [writes]
@@ -192,10 +202,11 @@ def test_a_full_disk_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, monk
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(RunStoppedError, match=f"no room on the disk .* {min(2 * writes, 5)} of 5 rows are kept in"):
         job(out)
-    assert [entry.name for entry in tmp_path.iterdir()] == [".text.npz.partial"]
+    assert ".text.npz.partial" in names(tmp_path)
+    assert not out.exists()
     monkeypatch.undo()
     assert job(out).reused == min(2 * writes, 5)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["text.npz"]
+    assert names(tmp_path) == ["text.missing.jsonl", "text.npz"]
 
 
 CHILD = """
@@ -232,7 +243,7 @@ def test_a_killed_process_goes_on_where_it_was(tmp_path):
     report = job(out, encode)
     assert encode.seen == ["broken", "seven", "eleven"]
     assert report.reused == 2
-    assert [entry.name for entry in tmp_path.iterdir()] == ["text.npz"]
+    assert names(tmp_path) == ["text.missing.jsonl", "text.npz"]
 
 
 def test_what_a_kill_leaves_behind_beside_a_finished_table_goes(tmp_path):
@@ -242,7 +253,7 @@ def test_what_a_kill_leaves_behind_beside_a_finished_table_goes(tmp_path):
     partial.mkdir()
     (partial / "rest").write_text("x")
     job(out)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["text.npz"]
+    assert names(tmp_path) == ["text.missing.jsonl", "text.npz"]
 
 
 @pytest.mark.parametrize(

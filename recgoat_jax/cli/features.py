@@ -1,0 +1,146 @@
+"""``recgoat features text``: a table of item features from a prepared directory, resumed where it was stopped."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+import tyro
+
+from recgoat_jax.data import read_dataset
+from recgoat_jax.data.feature_writer import Precision, check_suffix
+from recgoat_jax.encoders.feature_job import JobReport, missing_file
+from recgoat_jax.encoders.item_features import make_text_features
+from recgoat_jax.encoders.protocols import TextEncoder
+from recgoat_jax.encoders.templates import ItemTemplate, usual_columns
+from recgoat_jax.encoders.tfidf import TfidfSvd
+from recgoat_jax.errors import UsageError
+from recgoat_jax.progress import ProgressLine
+
+TextEncoderConfig = TfidfSvd
+"""Settings of any text encoder; `text_encoder` has a case for each."""
+
+TEXT_ENCODERS: dict[str, type[TextEncoderConfig]] = {
+    "tfidf": TfidfSvd,
+}
+
+Config = TypeVar("Config", bound=TextEncoderConfig)
+
+
+def text_encoder(config: TextEncoderConfig) -> TfidfSvd | TextEncoder:
+    """The encoder of some settings."""
+    match config:
+        case TfidfSvd():
+            return config
+
+
+@dataclass(frozen=True)
+class TextCommand(Generic[Config]):
+    """Features of items from the texts of their table."""
+
+    dataset: tyro.conf.Positional[Path]
+    """Prepared directory."""
+    out: Path
+    """Table to make: .npz or .parquet."""
+    encoder: Config
+    """Settings of the encoder."""
+    columns: tuple[str, ...] | None = None
+    """Item columns that make the text, in order; None: those of title, brand, category, description that are there."""
+    labels: Literal["columns", "none"] = "columns"
+    """Whether the name of its column stands before each text."""
+    max_characters: int = 2_000
+    """Characters of a column at most."""
+    precision: Precision = "float32"
+    """Number format of the table."""
+    chunk_size: int = 512
+    """Texts that are encoded and kept together: what a kill can cost."""
+    json: bool = False
+    """Print the report as JSON."""
+    quiet: bool = False
+    """No progress line."""
+
+
+def run_text(command: TextCommand[Config]) -> JobReport:
+    """Makes the table that the command asks for."""
+    check_suffix(command.out)
+    dataset = read_dataset(command.dataset)
+    name = f"{dataset.manifest.name}, item table"
+    columns = command.columns or usual_columns(dataset.item_table, source=name)
+    return make_text_features(
+        dataset,
+        text_encoder(command.encoder),
+        template=ItemTemplate.of_columns(
+            columns, labelled=command.labels == "columns", max_characters=command.max_characters
+        ),
+        out=command.out,
+        precision=command.precision,
+        chunk_size=command.chunk_size,
+        line=None if command.quiet else ProgressLine(command.out.name),
+    )
+
+
+def as_text(report: JobReport) -> str:
+    """The report for a reader."""
+    lines = [f"{report.path}: {report.present:,} of {report.rows:,} items have features"]
+    lines += [f"  missing: {count:,} {reason}" for reason, count in report.missing.items()]
+    if report.missing:
+        lines.append(f"  named in {missing_file(report.path)}")
+    done = f"encoded {report.encoded:,}, from before {report.reused:,}"
+    if report.damaged:
+        done += f"; {report.damaged} damaged chunks were made again"
+    lines.append(f"  {done}" if report.encoded else "  made before; nothing to do")
+    return "\n".join(lines)
+
+
+def split_encoder(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The value of ``--encoder``, None where it is not given, and the other arguments."""
+    rest = list(arguments)
+    for place, argument in enumerate(rest):
+        if argument == "--encoder" and place + 1 < len(rest):
+            return rest[place + 1], rest[:place] + rest[place + 2 :]
+        if argument.startswith("--encoder="):
+            return argument.partition("=")[2], rest[:place] + rest[place + 1 :]
+    return None, rest
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs ``recgoat features``; returns the exit code."""
+    usage = "\n".join(
+        [
+            f"usage: recgoat features text DATASET --encoder {'|'.join(TEXT_ENCODERS)} --out FILE [OPTIONS]",
+            "",
+            "recgoat features text --encoder NAME --help shows every option.",
+        ]
+    )
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage)
+        return 0 if arguments else 2
+    if arguments[0] != "text":
+        raise UsageError(f"unknown kind of features '{arguments[0]}'; expected text.")
+    name, rest = split_encoder(arguments[1:])
+    if name is None and any(argument in ("-h", "--help") for argument in rest):
+        print(usage)
+        return 0
+    if name not in TEXT_ENCODERS:
+        found = "no --encoder" if name is None else f"the encoder '{name}'"
+        raise UsageError(f"found {found}; expected --encoder with one of {', '.join(TEXT_ENCODERS)}.")
+    command: TextCommand[TextEncoderConfig] = tyro.cli(
+        TextCommand[TEXT_ENCODERS[name]],  # type: ignore[misc]  # the type that the name stands for
+        args=rest,
+        prog=f"recgoat features text --encoder {name}",
+        config=(tyro.conf.AvoidSubcommands,),
+    )
+    report = run_text(command)
+    if command.json:
+        print(json.dumps(report._asdict() | {"path": str(report.path), "missing": dict(report.missing)}))
+    else:
+        print(as_text(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
+
+__all__ = ["TEXT_ENCODERS", "TextCommand", "TextEncoderConfig", "as_text", "main", "run_text", "text_encoder"]

@@ -1,0 +1,157 @@
+"""Feature tables of the items of a prepared data set: its texts, or its pictures, through an encoder."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from recgoat_jax.data.dataset import Dataset
+from recgoat_jax.data.feature_card import FeatureCard
+from recgoat_jax.data.feature_writer import Precision
+from recgoat_jax.encoders.feature_job import JobInputs, JobReport, run_feature_job
+from recgoat_jax.encoders.pictures import find_pictures
+from recgoat_jax.encoders.protocols import Encoded, ImageEncoder, TextEncoder
+from recgoat_jax.encoders.templates import ItemTemplate
+from recgoat_jax.encoders.tfidf import TfidfSvd
+from recgoat_jax.errors import DataError
+from recgoat_jax.progress import ProgressLine
+
+NO_TEXT = "no text"
+FAINT = "nothing in common with other texts"
+"""Why an item has no text features."""
+
+
+def make_text_features(
+    dataset: Dataset,
+    encoder: TfidfSvd | TextEncoder,
+    *,
+    template: ItemTemplate,
+    out: Path,
+    precision: Precision = "float32",
+    chunk_size: int = 512,
+    line: ProgressLine | None = None,
+) -> JobReport:
+    """Makes a table of text features, goes on with one, or finds that it is made.
+
+    Args:
+        dataset: prepared data with an item table.
+        encoder: `TfidfSvd`, which reads all texts at once, or an encoder of single texts.
+        template: how the text of an item is put together.
+        out: the table, ``.npz`` or ``.parquet``.
+        precision: number format.
+        chunk_size: texts that are encoded and kept together; `TfidfSvd` does not read it.
+        line: shows the progress.
+
+    Returns:
+        What was done.
+
+    Raises:
+        DataError: a column of the template is missing, or no item has a text.
+        UsageError, RunStoppedError: see `run_feature_job`.
+    """
+    name = f"{dataset.manifest.name}, item table"
+    inputs = _text_inputs(dataset.items.ids, template.render(dataset.item_table, source=name))
+    bare = FeatureCard(
+        kind="item",
+        encoder="tfidf-svd",
+        revision="",
+        template=template.description,
+        template_hash=template.hash,
+        dataset_name=dataset.manifest.name,
+        dataset_hash=dataset.manifest.hash,
+        precision=precision,
+    )
+    match encoder:
+        case TfidfSvd(dim):
+            card = replace(bare, revision=f"dim={dim}")
+            return run_feature_job(inputs, _all_at_once(encoder), out=out, card=card, chunk_size=None, line=line)
+        case _:
+            card = replace(
+                bare,
+                encoder=encoder.name,
+                revision=encoder.revision,
+                pooling=encoder.pooling,
+                max_length=encoder.max_length,
+            )
+
+            def encode(texts: Sequence[str]) -> Encoded:
+                return Encoded(encoder.encode(texts), [None] * len(texts))
+
+            return run_feature_job(inputs, encode, out=out, card=card, chunk_size=chunk_size, line=line)
+
+
+def make_image_features(
+    dataset: Dataset,
+    encoder: ImageEncoder,
+    *,
+    pictures: Path,
+    column: str | None = None,
+    out: Path,
+    precision: Precision = "float32",
+    chunk_size: int = 256,
+    line: ProgressLine | None = None,
+) -> JobReport:
+    """Makes a table of picture features, goes on with one, or finds that it is made.
+
+    Args:
+        dataset: prepared data.
+        encoder: the encoder.
+        pictures: folder of the pictures.
+        column: item column that holds the names of the files; None: they are named after the item ids.
+        out: the table, ``.npz`` or ``.parquet``.
+        precision: number format.
+        chunk_size: pictures that are encoded and kept together.
+        line: shows the progress.
+
+    Returns:
+        What was done; items whose picture is absent or cannot be read are missing, by reason.
+
+    Raises:
+        DataError: no such folder or column, or no picture of any item.
+        UsageError, RunStoppedError: see `run_feature_job`.
+    """
+    names = None if column is None else _column(dataset, column)
+    card = FeatureCard(
+        kind="item",
+        encoder=encoder.name,
+        revision=encoder.revision,
+        pooling=encoder.pooling,
+        dataset_name=dataset.manifest.name,
+        dataset_hash=dataset.manifest.hash,
+        precision=precision,
+    )
+    inputs = find_pictures(pictures, dataset.items, names=names)
+    return run_feature_job(inputs, encoder.encode, out=out, card=card, chunk_size=chunk_size, line=line)
+
+
+def _text_inputs(ids: Sequence[str], texts: Sequence[str | None]) -> JobInputs[str]:
+    hashes = (
+        "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in texts
+    )
+    return JobInputs(
+        tuple(ids), tuple(texts), tuple(hashes), tuple(NO_TEXT if text is None else None for text in texts)
+    )
+
+
+def _all_at_once(encoder: TfidfSvd) -> Callable[[Sequence[str]], Encoded]:
+    def encode(texts: Sequence[str]) -> Encoded:
+        table = encoder.encode(texts)
+        return Encoded(table.values, [None if there else FAINT for there in table.present])
+
+    return encode
+
+
+def _column(dataset: Dataset, column: str) -> list[str | None]:
+    there = [] if dataset.item_table is None else dataset.item_table.column_names
+    if dataset.item_table is None or column not in there:
+        raise DataError.at(
+            f"{dataset.manifest.name}, item table",
+            column=column,
+            found=f"no such item column; there are {', '.join(map(repr, there)) or 'none'}",
+            expected="the column that holds the names of the picture files",
+            action="Name a column that is there, or name the files after the item ids.",
+        )
+    return dataset.item_table[column].to_pylist()
+
+
+__all__ = ["FAINT", "NO_TEXT", "make_image_features", "make_text_features"]

@@ -1,0 +1,87 @@
+"""``recgoat features``: made, found made, refused; and used by a training."""
+
+import json
+
+import numpy as np
+import pytest
+
+from recgoat_jax.cli.main import main
+from recgoat_jax.data import read_dataset
+from recgoat_jax.data.feature_files import read_features
+
+
+@pytest.fixture
+def prepared(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"u{user},i{item}" for user in range(8) for item in range(8) if (user + item) % 4]
+    (tmp_path / "pairs.csv").write_text("\n".join(["user,item", *rows]) + "\n")
+    titles = [f"i{item},{'red' if item % 2 else 'blue'} thing {item},brand{item % 3}" for item in range(7)]
+    (tmp_path / "items.csv").write_text("\n".join(["item,title,brand", *titles]) + "\n")
+    command = ["prepare", "table", "--interactions", "pairs.csv", "--items", "items.csv", "--out", "mine"]
+    assert main(command) == 0
+    return tmp_path
+
+
+TEXT = ("features", "text", "mine", "--encoder", "tfidf", "--encoder.dim", "4", "--out", "text.npz")
+
+
+def test_a_table_is_made_once(prepared, capsys):
+    assert main([*TEXT, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["rows"], report["present"], report["encoded"]) == (8, 7, 7)
+    assert report["missing"] == {"no text": 1}
+    raw = read_features(prepared / "text.npz")
+    assert raw.card is not None
+    assert raw.card.dataset_hash == read_dataset(prepared / "mine").manifest.hash
+    assert raw.card.template == "title: {title:.2000} / brand: {brand:.2000}"
+    capsys.readouterr()
+    assert main(TEXT) == 0
+    shown = capsys.readouterr()
+    assert "7 of 8 items have features" in shown.out
+    assert "1 no text" in shown.out
+    assert "named in text.missing.jsonl" in shown.out
+    assert "made before; nothing to do" in shown.out
+    assert shown.err == ""
+    assert main([*TEXT, "--columns", "brand"]) == 2
+    assert "other template_hash, inputs" in capsys.readouterr().err
+
+
+def test_columns_labels_and_precision_are_chosen(prepared):
+    arguments = ["--out=half.parquet", "--columns", "brand", "title", "--labels", "none", "--precision", "float16"]
+    assert main(["features", "text", "mine", "--encoder=tfidf", *arguments, "--max-characters", "3"]) == 0
+    raw = read_features(prepared / "half.parquet")
+    assert raw.values.dtype == np.float16
+    assert raw.card is not None
+    assert raw.card.template == "{brand:.3} / {title:.3}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["smell"], 2, "unknown kind of features 'smell'; expected text"),
+        (["text", "mine", "--out", "a.npz"], 2, "found no --encoder; expected --encoder with one of tfidf"),
+        (["text", "mine", "--out", "a.npz", "--encoder", "psychic"], 2, "found the encoder 'psychic'; expected"),
+        (["text", "mine", "--out", "a.txt", "--encoder", "tfidf"], 2, "expected .npz or .parquet"),
+        (["text", "absent", "--out", "a.npz", "--encoder", "tfidf"], 3, "no readable 'manifest.json'"),
+        (
+            ["text", "mine", "--out", "a.npz", "--encoder", "tfidf", "--columns", "title", "colour"],
+            3,
+            "column 'colour': found no such item column; there are 'title', 'brand'",
+        ),
+    ],
+)
+def test_wrong_calls_say_why(prepared, capsys, arguments, code, message):
+    assert main(["features", *arguments]) == code
+    assert message in capsys.readouterr().err
+    assert not list(prepared.glob("*a.*"))
+
+
+def test_help_lists_encoders_and_options(prepared, capsys):
+    assert main(["features"]) == 2
+    assert main(["features", "text", "--help"]) == 0
+    assert "--encoder tfidf" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="0"):
+        main(["features", "text", "--encoder", "tfidf", "--help"])
+    shown = capsys.readouterr().out
+    assert "--encoder.dim" in shown
+    assert "--columns" in shown

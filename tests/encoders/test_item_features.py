@@ -1,0 +1,162 @@
+"""Texts and pictures of a data set through encoders that stand in for real ones."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from recgoat_jax.data.content import with_features
+from recgoat_jax.data.feature_files import read_features
+from recgoat_jax.data.feature_match import match_features
+from recgoat_jax.data.vocabulary import Vocabulary
+from recgoat_jax.encoders.item_features import make_image_features, make_text_features
+from recgoat_jax.encoders.pictures import NO_FILE, OUTSIDE, UNREADABLE, find_pictures
+from recgoat_jax.encoders.protocols import Encoded
+from recgoat_jax.encoders.templates import ItemTemplate
+from recgoat_jax.encoders.tfidf import TfidfSvd
+from recgoat_jax.errors import DataError, UsageError
+from tests.worlds import blocks
+
+TITLES = ["green tea", None, "black tea", "tea pot", *(f"cup {number} of tea" for number in range(12))]
+
+
+@dataclass
+class Lengths:
+    """Text to length and number of words."""
+
+    name: str = "lengths"
+    revision: str = "3"
+    pooling: str = "sum"
+    max_length: int | None = 5
+    calls: list[int] = field(default_factory=list)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        self.calls.append(len(texts))
+        return np.array([[len(text), len(text.split())] for text in texts], np.float32)
+
+
+class Sizes:
+    """Picture file to its number of bytes; a text file is no picture."""
+
+    name, revision, pooling = "sizes", "1", "none"
+
+    def encode(self, images: Sequence[Path]) -> Encoded:
+        read = [image.read_bytes() for image in images]
+        values = np.array([[len(data), 1] for data in read], np.float32)
+        return Encoded(values, [None if data.startswith(b"\xff\xd8") else "no picture" for data in read])
+
+
+@pytest.fixture
+def dataset():
+    made = replace(blocks(), item_table=pa.table({"title": TITLES, "file": [f"p/{row}.jpg" for row in range(16)]}))
+    return with_features(made)
+
+
+def test_texts_are_encoded_with_their_provenance(tmp_path, dataset):
+    encoder = Lengths()
+    template = ItemTemplate.of_columns(["title"])
+    out = tmp_path / "text.npz"
+    report = make_text_features(dataset, encoder, template=template, out=out, chunk_size=6)
+    assert encoder.calls == [6, 6, 3]
+    assert (report.present, report.missing) == (15, {"no text": 1})
+    raw = read_features(out)
+    card = raw.card
+    assert card is not None
+    assert (card.encoder, card.revision, card.pooling, card.max_length) == ("lengths", "3", "sum", 5)
+    assert (card.template, card.template_hash) == ("title: {title:.2000}", template.hash)
+    assert (card.dataset_name, card.dataset_hash, card.train_pairs) == ("blocks", dataset.manifest.hash, None)
+    table, note = match_features(raw, dataset, kind="item", name="text")
+    assert note is None
+    assert table.values[0].tolist() == [len("title: green tea"), 3]
+    assert not table.present[1]
+
+
+def test_tfidf_reads_all_texts_at_once(tmp_path, dataset):
+    template = ItemTemplate.of_columns(["title"], labelled=False)
+    out = tmp_path / "text.npz"
+    make_text_features(dataset, TfidfSvd(dim=4), template=template, out=out, chunk_size=2)
+    expected = TfidfSvd(dim=4).encode(TITLES)
+    table, _ = match_features(read_features(out), dataset, kind="item", name="text")
+    np.testing.assert_array_equal(table.present, expected.present)
+    np.testing.assert_allclose(table.values, expected.values, atol=1e-6)
+    assert make_text_features(dataset, TfidfSvd(dim=4), template=template, out=out).encoded == 0
+    with pytest.raises(UsageError, match="other revision"):
+        make_text_features(dataset, TfidfSvd(dim=5), template=template, out=out)
+
+
+def test_another_template_is_another_table_and_changed_texts_are_noticed(tmp_path, dataset):
+    out = tmp_path / "text.npz"
+    make_text_features(dataset, Lengths(), template=ItemTemplate.of_columns(["title"]), out=out)
+    with pytest.raises(UsageError, match="other template_hash, inputs"):
+        make_text_features(dataset, Lengths(), template=ItemTemplate.of_columns(["title"], labelled=False), out=out)
+    changed = replace(dataset, item_table=pa.table({"title": [*TITLES[:-1], "spoon"]}))
+    with pytest.raises(UsageError, match="other inputs"):
+        make_text_features(changed, Lengths(), template=ItemTemplate.of_columns(["title"]), out=out)
+
+
+def test_pictures_that_cannot_be_had_are_masks_with_reasons(tmp_path, dataset):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "i0.jpg").write_bytes(b"\xff\xd8 a")
+    (folder / "i1.JPEG").write_bytes(b"\xff\xd8 abc")
+    (folder / "i2.png").write_text("a text file")
+    (tmp_path / "secret.jpg").write_bytes(b"\xff\xd8 secret")
+    (folder / "i3.jpg").symlink_to(tmp_path / "secret.jpg")
+    (folder / "i4.jpg").symlink_to("i0.jpg")
+    (folder / "i5.jpg").mkdir()
+    (folder / "i6.txt").write_text("not looked at")
+    report = make_image_features(dataset, Sizes(), pictures=folder, out=tmp_path / "image.npz")
+    assert report.missing == {NO_FILE: 11, OUTSIDE: 1, "no picture": 1}
+    table, _ = match_features(read_features(tmp_path / "image.npz"), dataset, kind="item", name="image")
+    assert table.values[:5, 0].tolist() == [4, 6, 0, 0, 4]
+    # A picture that was mended is another input.
+    (folder / "i2.png").write_bytes(b"\xff\xd8")
+    with pytest.raises(UsageError, match="other inputs"):
+        make_image_features(dataset, Sizes(), pictures=folder, out=tmp_path / "image.npz")
+
+
+def test_pictures_by_a_column_of_the_item_table(tmp_path, dataset):
+    folder = tmp_path / "pictures"
+    (folder / "p").mkdir(parents=True)
+    (folder / "p" / "7.jpg").write_bytes(b"\xff\xd8 7")
+    make_image_features(dataset, Sizes(), pictures=folder, column="file", out=tmp_path / "image.parquet")
+    raw = read_features(tmp_path / "image.parquet")
+    assert raw.present is not None
+    assert np.flatnonzero(raw.present).tolist() == [7]
+    with pytest.raises(DataError, match="column 'photo': found no such item column; there are 'title', 'file'"):
+        make_image_features(dataset, Sizes(), pictures=folder, column="photo", out=tmp_path / "b.npz")
+
+
+def test_names_that_lead_out_of_the_folder_are_not_followed(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (tmp_path / "out.jpg").write_bytes(b"x")
+    (folder / "a.jpg").write_bytes(b"a")
+    names = ["../out.jpg", str(tmp_path / "out.jpg"), "a.jpg", "zero\0byte", None]
+    found = find_pictures(folder, Vocabulary(map(str, range(5)), kind="item"), names=names)
+    assert found.problems == (OUTSIDE, OUTSIDE, None, UNREADABLE, NO_FILE)
+    assert found.hashes[2] == hashlib.sha256(b"a").hexdigest()
+    assert found.contents == (None, None, folder / "a.jpg", None, None)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_a_file_without_permission_is_a_mask(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    (tmp_path / "a.jpg").chmod(0)
+    (tmp_path / "b.jpg").write_bytes(b"b")
+    assert find_pictures(tmp_path, Vocabulary("ab", kind="item")).problems == (UNREADABLE, None)
+
+
+def test_no_folder_and_no_picture_are_errors(tmp_path):
+    items = Vocabulary(["1", "2"], kind="item")
+    with pytest.raises(DataError, match="found no such folder"):
+        find_pictures(tmp_path / "absent", items)
+    with pytest.raises(DataError, match=r"found no picture of any item; expected files such as '1\.jpg'"):
+        find_pictures(tmp_path, items)
+    with pytest.raises(DataError, match=r"expected files such as 'x\.png'"):
+        find_pictures(tmp_path, items, names=[None, "x.png"])
