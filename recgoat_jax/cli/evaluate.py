@@ -60,7 +60,9 @@ def run(command: EvaluateCommand) -> tuple[EvalResult, list[SliceRow]]:
     )
     if command.per_user is not None:
         result.write_parquet(command.per_user)
-    return result, slice_rows(result, finished.dataset, num_groups=command.groups) if command.slices else []
+    if not command.slices:
+        return result, []
+    return result, slice_rows(result, finished.dataset_with_features, num_groups=command.groups)
 
 
 def as_json(result: EvalResult, slices: Sequence[SliceRow]) -> dict[str, object]:

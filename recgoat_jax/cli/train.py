@@ -108,11 +108,8 @@ def parse(arguments: Sequence[str]) -> TrainCommand:
     )
     experiment = command.experiment
     if command.data is not None:
-        experiment = replace(
-            experiment,
-            data=PreparedData(command.data) if by_name else with_root(experiment.data, command.data),
-        )
-    elif by_name and experiment.data == PreparedData():
+        experiment = replace(experiment, data=with_root(experiment.data, command.data))
+    elif by_name and experiment.data.directory == PreparedData().directory:
         raise UsageError("expected --data DIR, a directory made by 'recgoat prepare'.")
     return replace(command, experiment=experiment)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from recgoat_jax.data import Dataset, find_shared_data, read_dataset, write_dataset
+from recgoat_jax.encoders.attach import AttachedFeatures, FilesByModality, attach_features
 from recgoat_jax.errors import DataError, UsageError
 
 
@@ -17,6 +18,10 @@ class PreparedData:
 
     directory: Path = Path("prepared")
     """The directory."""
+    item_features: FilesByModality = ()
+    """Features of items from files, such as ``recgoat features`` makes: pairs of a modality and a file."""
+    user_features: FilesByModality = ()
+    """The same for users."""
 
 
 @dataclass(frozen=True)
@@ -154,10 +159,17 @@ def is_prepared(config: DataConfig) -> bool:
 
 
 class LoadedData(NamedTuple):
-    """A data set and the directory that holds it."""
+    """A data set and the directory that holds it.
+
+    Attributes:
+        directory: the prepared directory.
+        dataset: the data set, with features from files where the recipe names any.
+        attached: what is to be told of those files.
+    """
 
     directory: Path
     dataset: Dataset
+    attached: AttachedFeatures | None = None
 
 
 def with_root(config: DataConfig, root: Path) -> DataConfig:
@@ -175,7 +187,7 @@ def with_root(config: DataConfig, root: Path) -> DataConfig:
     """
     match config:
         case PreparedData():
-            return PreparedData(root)
+            return replace(config, directory=root)
         case AmazonBaby() | MovielensSmall():
             return replace(config, root=root)
         case ExampleData():
@@ -200,11 +212,16 @@ def load_data(config: DataConfig) -> LoadedData:
         The directory and the data set.
 
     Raises:
-        DataError: what the recipe reads is absent, or the directory changed or holds another split.
+        DataError: what the recipe reads is absent, the directory changed or holds another split, or a feature file does
+            not belong to it.
     """
     match config:
-        case PreparedData(directory):
-            return LoadedData(directory, read_dataset(directory))
+        case PreparedData(directory, item_features, user_features):
+            dataset = read_dataset(directory)
+            if not (item_features or user_features):
+                return LoadedData(directory, dataset)
+            attached = attach_features(dataset, item_features=item_features, user_features=user_features)
+            return LoadedData(directory, attached.dataset, attached)
         case ExampleData(directory, seed):
             if not directory.exists():
                 from recgoat_jax.encoders.example import prepare_example

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from recgoat_jax.data.dataset import Dataset
-from recgoat_jax.data.feature_files import load_npz
+from recgoat_jax.data.feature_files import file_hash, load_npz
 from recgoat_jax.data.storage import read_dataset
+from recgoat_jax.encoders.attach import attach_features
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation import EvalResult, top_k
 from recgoat_jax.files import CONFIG_FILE, METRICS_FILE, PER_USER_FILE, RESULT_FILE, VECTORS_FILE, read_json_lines
@@ -106,6 +107,30 @@ class Run:
                 action="Name the directory of that data: --data DIR, or load_run(path, data=DIR).",
             )
         return dataset
+
+    @cached_property
+    def dataset_with_features(self) -> Dataset:
+        """The prepared data with the features that the run took from files; recommending does not need them.
+
+        Raises:
+            DataError: as for `dataset`; or a feature file is gone, or holds something else.
+        """
+        files: dict[str, str] = self.config.get("feature_files", {})
+        pairs: dict[str, list[tuple[str, Path]]] = {"item": [], "user": []}
+        for key, file in files.items():
+            kind, _, name = key.partition("/")
+            path = Path(file)
+            stored = str(self.config["features"][key]["sha256"])
+            if not path.is_file() or file_hash(path) != stored:
+                raise DataError.at(
+                    path,
+                    found="another file" if path.is_file() else "no such file",
+                    expected=f"the features '{name}' with SHA-256 {stored[:12]}, on which run {self.directory} trained",
+                    action="Put the file back in its place.",
+                )
+            pairs[kind].append((name, path))
+        attached = attach_features(self.dataset, item_features=tuple(pairs["item"]), user_features=tuple(pairs["user"]))
+        return attached.dataset
 
     @cached_property
     def vectors(self) -> ServedVectors:

@@ -114,7 +114,8 @@ def from_json(kind: Any, value: Any) -> Any:
         hints = typing.get_type_hints(kind)
         return kind(**{name: from_json(hints[name], item) for name, item in value.items() if name != "type"})  # type: ignore[operator]  # a dataclass type is callable
     if origin is tuple:
-        return tuple(from_json(options[0], item) for item in value)
+        kinds = [options[0]] * len(value) if options[-1] is Ellipsis else options
+        return tuple(from_json(one, item) for one, item in zip(kinds, value, strict=True))
     if kind is Path:
         return Path(value)
     return value

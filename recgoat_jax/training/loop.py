@@ -30,7 +30,7 @@ from recgoat_jax.training.fit import Fit
 from recgoat_jax.training.interrupts import catch_interrupts
 from recgoat_jax.training.mesh import MeshShape, make_mesh
 from recgoat_jax.training.prepared import follow_run, prepare_run
-from recgoat_jax.training.result import RunResult, check_same_run, read_result, result_from_json, write_result
+from recgoat_jax.training.result import PLACES, RunResult, check_same_run, read_result, result_from_json, write_result
 from recgoat_jax.training.writers import MetricsWriter, NoWriter, stopping_where_nothing_can_be_written
 
 
@@ -82,9 +82,12 @@ def train(
         told = json.loads(_on_first(lambda: _load(experiment, loaded)))
         if loaded:
             dataset = loaded[0].dataset
-        config = to_json(experiment) | {name: told[name] for name in ("dataset_directory", "dataset_hash")}
-        facts = {name: value for name, value in config.items() if name not in ("data", "dataset_directory")}
-        seen = prepared_hash(experiment.data.directory) or told["dataset_hash"]
+        config = to_json(experiment) | told["config"]
+        facts = {name: value for name, value in config.items() if name not in PLACES}
+        if line:
+            for note in told["notes"]:
+                line.show(note, final=True)
+        seen = prepared_hash(experiment.data.directory) or config["dataset_hash"]
         hosts.check_agreement({"config": json.dumps(facts), "mesh": str(mesh), "data": seen})
 
         def begin() -> str | None:
@@ -170,15 +173,16 @@ def train(
 def _load(experiment: Experiment, loaded: list[LoadedData]) -> str:
     """Reads the data, after making it where it is not there; returns what the other processes have to know of it."""
     loaded.append(load_data(experiment.data))
-    directory, dataset = loaded[0]
-    return json.dumps(
-        {
-            "dataset_directory": str(directory.resolve()),
-            "dataset_hash": dataset.manifest.hash,
-            "name": dataset.manifest.name,
-            "protocol": dataset.manifest.protocol,
-        }
-    )
+    directory, dataset, attached = loaded[0]
+    config: dict[str, Any] = {
+        "dataset_directory": str(directory.resolve()),
+        "dataset_hash": dataset.manifest.hash,
+    }
+    if attached is not None:
+        config |= {"features": attached.identity, "feature_files": attached.files}
+    notes = () if attached is None else attached.notes
+    told = {"config": config, "notes": notes, "name": dataset.manifest.name, "protocol": dataset.manifest.protocol}
+    return json.dumps(told)
 
 
 def _on_first(action: Callable[[], Any]) -> Any:

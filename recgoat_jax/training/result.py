@@ -15,6 +15,9 @@ from recgoat_jax.evaluation.ranking import VectorPair
 from recgoat_jax.files import CONFIG_FILE, PER_USER_FILE, RESULT_FILE, VECTORS_FILE, write_atomically
 from recgoat_jax.training.experiment import differences
 
+PLACES = frozenset({"data", "dataset_directory", "feature_files"})
+"""Settings of a run that say where its data lies. The place may change; the hashes may not."""
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -78,10 +81,8 @@ def check_same_run(workdir: Path, config: Mapping[str, Any]) -> None:
             expected="the settings of a run",
             action="Choose another --workdir, or delete this one.",
         ) from error
-    # The place of the prepared data may change; its hash may not.
-    ignored = {"data", "dataset_directory"}
     found = differences(
-        {k: v for k, v in stored.items() if k not in ignored}, {k: v for k, v in config.items() if k not in ignored}
+        {k: v for k, v in stored.items() if k not in PLACES}, {k: v for k, v in config.items() if k not in PLACES}
     )
     if found:
         raise UsageError(

@@ -85,3 +85,68 @@ def test_help_lists_encoders_and_options(prepared, capsys):
     shown = capsys.readouterr().out
     assert "--encoder.dim" in shown
     assert "--columns" in shown
+
+
+def test_a_training_takes_the_table_and_the_same_run_takes_no_other(prepared, capsys):
+    assert main(TEXT) == 0
+    train = ["train", "most-popular", "--data", "mine", "--workdir", "run", "--quiet"]
+    with_text = [*train, "--data.item-features", "text", "text.npz"]
+    assert main([*with_text, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    # The same users, items and splits: what was trained without the table may be compared with it.
+    assert result["dataset"] == read_dataset(prepared / "mine").manifest.hash
+    stored = json.loads((prepared / "run" / "config.json").read_text())
+    assert stored["features"]["item/text"]["encoder"] == "tfidf-svd"
+    assert stored["features"]["item/text"]["dim"] == 4
+    assert stored["data"]["item_features"] == [["text", "text.npz"]]
+    assert main(["recommend", "run", "--users", "u1", "--k", "1", "--no-exclude-seen"]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", "run", "--slices", "--json"]) == 0
+    slices = [row["slice"] for row in json.loads(capsys.readouterr().out)["slices"]]
+    assert "modality 'text'" in slices
+
+    # The same file elsewhere is the same run; another width, or no table, is not.
+    (prepared / "moved.npz").write_bytes((prepared / "text.npz").read_bytes())
+    assert main([*train, "--data.item-features", "text", "moved.npz"]) == 0
+    wider = [argument if argument != "4" else "2" for argument in TEXT]
+    assert main([*wider[:-1], "narrow.npz"]) == 0
+    capsys.readouterr()
+    assert main([*train, "--data.item-features", "text", "narrow.npz"]) == 2
+    assert "features.item/text.dim: stored 4, given 2" in capsys.readouterr().err
+    assert main(train) == 2
+    assert "features: stored" in capsys.readouterr().err
+    (prepared / "text.npz").unlink()
+    assert main(["evaluate", "run", "--slices"]) == 3
+    assert "text.npz: found no such file; expected the features 'text'" in capsys.readouterr().err
+
+
+def test_tables_that_do_not_belong_are_refused_before_anything_is_trained(prepared, capsys):
+    train = ["train", "most-popular", "--data", "mine", "--workdir", "run", "--quiet"]
+    rows = {"ids": np.array(["i1", "i2", "zz"]), "values": np.arange(1, 7, dtype=np.float32).reshape(3, 2)}
+    np.savez(prepared / "unknown.npz", **rows)
+    np.savez(prepared / "twice.npz", **rows | {"ids": np.array(["i1", "i1", "i2"])})
+    np.savez(prepared / "broken.npz", **rows | {"values": np.full((3, 2), np.inf)})
+    for name, message in (
+        ("unknown", "found 1 unknown item ids, such as 'zz'"),
+        ("twice", "column 'ids': found 'i1' in row 2 and row 1"),
+        ("broken", "NaN or infinity in row 1 (id 'i1'"),
+        ("absent", "found no such file"),
+    ):
+        assert main([*train, "--data.item-features", "text", f"{name}.npz"]) == 3
+        assert message in capsys.readouterr().err
+    assert main([*train, "--data.item-features", "text", "unknown.npz", "text", "twice.npz"]) in (2, 3)
+    assert main(["train", "most-popular", "--data.item-features", "text", "unknown.npz", "--workdir", "run"]) == 2
+    assert "expected --data DIR" in capsys.readouterr().err
+    assert not (prepared / "run" / "config.json").exists()
+
+
+def test_a_table_of_another_data_set_is_taken_and_said(prepared, capsys):
+    assert main(TEXT) == 0
+    command = ["prepare", "table", "--interactions", "pairs.csv", "--items", "items.csv", "--seed", "1"]
+    assert main([*command, "--out", "other"]) == 0
+    capsys.readouterr()
+    train = ["train", "most-popular", "--data", "other", "--workdir", "run"]
+    assert main([*train, "--data.item-features", "text", "text.npz"]) == 0
+    said = capsys.readouterr().err
+    assert "features 'text' were made for 'mine'" in said
+    assert "8 of their 8 ids are items here, 7 of 8 items have features" in said

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from recgoat_jax.cli.train import load_experiment
+from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.training.experiment import Experiment, differences, from_json, to_json
 
 FILES = sorted((Path(__file__).parents[2] / "experiments").glob("*_*.py"))
@@ -13,6 +14,12 @@ FILES = sorted((Path(__file__).parents[2] / "experiments").glob("*_*.py"))
 def test_every_experiment_survives_its_run_directory(path: Path) -> None:
     experiment = load_experiment(path)
     assert experiment.name == path.stem
+    assert from_json(Experiment, json.loads(json.dumps(to_json(experiment)))) == experiment
+
+
+def test_pairs_of_a_name_and_a_file_survive_json() -> None:
+    data = PreparedData(Path("mine"), item_features=(("text", Path("a.npz")), ("image", Path("b.npz"))))
+    experiment = Experiment(data=data)
     assert from_json(Experiment, json.loads(json.dumps(to_json(experiment)))) == experiment
 
 
