@@ -1,10 +1,12 @@
-"""What a feature job keeps of its finished part: chunks under the hash of what they were made from, with checksums."""
+"""What a feature job encodes, and what it keeps: chunks under the hash of what they were made from, with checksums."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -13,6 +15,30 @@ from recgoat_jax.data.feature_writer import Precision
 from recgoat_jax.data.serialize import from_npz, to_npz
 from recgoat_jax.errors import DataError
 from recgoat_jax.files import write_atomically
+
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True, eq=False)
+class JobInputs(Generic[Content]):
+    """What a job encodes.
+
+    Attributes:
+        ids: external ids, each once, in the order of the table.
+        contents: one an id; None where there is nothing to encode.
+        hashes: hash of each content; "" where there is none.
+        problems: why there is nothing to encode, in a few words that rows share; None where there is.
+    """
+
+    ids: tuple[str, ...]
+    contents: tuple[Content | None, ...]
+    hashes: tuple[str, ...]
+    problems: tuple[str | None, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over ids and contents."""
+        return digest_of([[*row] for row in zip(self.ids, self.hashes, self.problems, strict=True)])
 
 
 class Chunk(NamedTuple):
@@ -116,4 +142,14 @@ def digest_of(parts: Sequence[object]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-__all__ = ["Chunk", "StoredRows", "chunk_blocks", "digest_of", "make_chunks", "read_chunk", "write_chunk"]
+__all__ = [
+    "Chunk",
+    "Content",
+    "JobInputs",
+    "StoredRows",
+    "chunk_blocks",
+    "digest_of",
+    "make_chunks",
+    "read_chunk",
+    "write_chunk",
+]

@@ -13,11 +13,10 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple
 
 import numpy as np
 
@@ -27,9 +26,10 @@ from recgoat_jax.data.feature_files import read_card
 from recgoat_jax.data.feature_writer import Precision, check_suffix, write_features
 from recgoat_jax.encoders.chunks import (
     Chunk,
+    Content,
+    JobInputs,
     StoredRows,
     chunk_blocks,
-    digest_of,
     make_chunks,
     read_chunk,
     write_chunk,
@@ -39,30 +39,6 @@ from recgoat_jax.errors import DataError, RunStoppedError, UsageError
 from recgoat_jax.files import write_atomically
 from recgoat_jax.lock import run_lock
 from recgoat_jax.progress import ProgressLine, duration
-
-Content = TypeVar("Content")
-
-
-@dataclass(frozen=True, eq=False)
-class JobInputs(Generic[Content]):
-    """What a job encodes.
-
-    Attributes:
-        ids: external ids, each once, in the order of the table.
-        contents: one an id; None where there is nothing to encode.
-        hashes: hash of each content; "" where there is none.
-        problems: why there is nothing to encode, in a few words that rows share; None where there is.
-    """
-
-    ids: tuple[str, ...]
-    contents: tuple[Content | None, ...]
-    hashes: tuple[str, ...]
-    problems: tuple[str | None, ...]
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 over ids and contents."""
-        return digest_of([[*row] for row in zip(self.ids, self.hashes, self.problems, strict=True)])
 
 
 class JobReport(NamedTuple):
@@ -310,4 +286,4 @@ def _counted(problems: Sequence[str | None]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-__all__ = ["JobInputs", "JobReport", "missing_file", "run_feature_job"]
+__all__ = ["JobReport", "missing_file", "run_feature_job"]

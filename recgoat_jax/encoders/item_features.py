@@ -8,8 +8,9 @@ from pathlib import Path
 from recgoat_jax.data.dataset import Dataset
 from recgoat_jax.data.feature_card import FeatureCard
 from recgoat_jax.data.feature_writer import Precision
-from recgoat_jax.encoders.feature_job import JobInputs, JobReport, run_feature_job
-from recgoat_jax.encoders.pictures import find_pictures
+from recgoat_jax.encoders.chunks import JobInputs
+from recgoat_jax.encoders.feature_job import JobReport, run_feature_job
+from recgoat_jax.encoders.pictures import NamedPictures, picture_inputs
 from recgoat_jax.encoders.protocols import Encoded, ImageEncoder, TextEncoder
 from recgoat_jax.encoders.templates import ItemTemplate
 from recgoat_jax.encoders.tfidf import TfidfSvd
@@ -84,8 +85,7 @@ def make_image_features(
     dataset: Dataset,
     encoder: ImageEncoder,
     *,
-    pictures: Path,
-    column: str | None = None,
+    pictures: NamedPictures,
     out: Path,
     precision: Precision = "float32",
     chunk_size: int = 256,
@@ -96,8 +96,7 @@ def make_image_features(
     Args:
         dataset: prepared data.
         encoder: the encoder.
-        pictures: folder of the pictures.
-        column: item column that holds the names of the files; None: they are named after the item ids.
+        pictures: file of each item, in the order of the vocabulary, or why there is none.
         out: the table, ``.npz`` or ``.parquet``.
         precision: number format.
         chunk_size: pictures that are encoded and kept together.
@@ -107,10 +106,9 @@ def make_image_features(
         What was done; items whose picture is absent or cannot be read are missing, by reason.
 
     Raises:
-        DataError: no such folder or column, or no picture of any item.
+        DataError: no item has a picture that can be read.
         UsageError, RunStoppedError: see `run_feature_job`.
     """
-    names = None if column is None else _column(dataset, column)
     card = FeatureCard(
         kind="item",
         encoder=encoder.name,
@@ -120,7 +118,7 @@ def make_image_features(
         dataset_hash=dataset.manifest.hash,
         precision=precision,
     )
-    inputs = find_pictures(pictures, dataset.items, names=names)
+    inputs = picture_inputs(dataset.items.ids, pictures)
     return run_feature_job(inputs, encoder.encode, out=out, card=card, chunk_size=chunk_size, line=line)
 
 
@@ -141,17 +139,29 @@ def _all_at_once(encoder: TfidfSvd) -> Callable[[Sequence[str]], Encoded]:
     return encode
 
 
-def _column(dataset: Dataset, column: str) -> list[str | None]:
+def item_column(dataset: Dataset, column: str) -> list[str | None]:
+    """Cells of a column of the item table.
+
+    Args:
+        dataset: prepared data.
+        column: the column.
+
+    Returns:
+        One cell an item.
+
+    Raises:
+        DataError: no such column; those that are there are listed.
+    """
     there = [] if dataset.item_table is None else dataset.item_table.column_names
     if dataset.item_table is None or column not in there:
         raise DataError.at(
             f"{dataset.manifest.name}, item table",
             column=column,
             found=f"no such item column; there are {', '.join(map(repr, there)) or 'none'}",
-            expected="the column that holds the names of the picture files",
-            action="Name a column that is there, or name the files after the item ids.",
+            expected="a column of the item table",
+            action="Name a column that is there.",
         )
     return dataset.item_table[column].to_pylist()
 
 
-__all__ = ["FAINT", "NO_TEXT", "make_image_features", "make_text_features"]
+__all__ = ["FAINT", "NO_TEXT", "item_column", "make_image_features", "make_text_features"]

@@ -1,89 +1,102 @@
-"""Which file is the picture of which item."""
+"""Pictures of items by the names that a table gives them, and the hashes of what is in them."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from recgoat_jax.data.vocabulary import Vocabulary
-from recgoat_jax.encoders.feature_job import JobInputs
+from recgoat_jax.encoders.chunks import JobInputs
 from recgoat_jax.errors import DataError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-"""Suffixes of picture files, in any case; of several files of one item the first in this order counts."""
-
-NO_FILE = "no file"
-OUTSIDE = "outside the folder"
-UNREADABLE = "file cannot be read"
+NO_NAME = "no picture named"
+ABSENT = "no such file"
+OUTSIDE = "link out of the folder"
+CLOSED = "file cannot be read"
 """Why an item has no picture."""
 
 
-def find_pictures(folder: Path, items: Vocabulary, *, names: Sequence[str | None] | None = None) -> JobInputs[Path]:
-    """The pictures of a folder, by item.
+class NamedPictures(NamedTuple):
+    """Files of items.
+
+    Attributes:
+        paths: one an item; None where there is none.
+        problems: why there is none; None where there is one.
+    """
+
+    paths: tuple[Path | None, ...]
+    problems: tuple[str | None, ...]
+
+
+def pictures_by_name(folder: Path, names: Sequence[str | None]) -> NamedPictures:
+    """The files that an item column names.
 
     Args:
         folder: the folder.
-        items: item vocabulary.
-        names: file of each item, relative to the folder, such as a column of the item table; None: the files are
-            named after the ids, with one of `SUFFIXES`.
+        names: file of each item, relative to the folder; None where it has none.
 
     Returns:
-        A file an item, with the hash of its bytes; or the problem: `NO_FILE`, `UNREADABLE`, or `OUTSIDE` for a name or
-        a symbolic link that leads out of the folder, which is not followed.
+        Paths and problems. A name or a symbolic link that leads out of the folder is not followed.
 
     Raises:
-        DataError: no such folder, or not one picture of an item in it.
+        DataError: no such folder, or not one of the files in it.
     """
     if not folder.is_dir():
         raise DataError.at(
-            folder, found="no such folder", expected="a folder of pictures", action="Check the path of the pictures."
+            folder, found="no such folder", expected="a folder of pictures", action="Check the path for a mistake."
         )
-    files = _by_id(folder, items) if names is None else [folder / name if name else None for name in names]
     root = folder.resolve()
-    contents: list[Path | None] = []
-    hashes: list[str] = []
-    problems: list[str | None] = []
-    for path in files:
-        problem, digest = _checked(path, root)
+    problems = tuple(_problem(folder / name, root) if name else NO_NAME for name in names)
+    if all(problem in (NO_NAME, ABSENT) for problem in problems):
+        raise DataError.at(
+            folder,
+            found="none of the files that the column names",
+            expected=f"files such as {next(filter(None, names), '')!r}",
+            action="Give the folder that the names are relative to, or another column.",
+        )
+    paths = (None if problem or not name else folder / name for name, problem in zip(names, problems, strict=True))
+    return NamedPictures(tuple(paths), problems)
+
+
+def picture_inputs(ids: Sequence[str], pictures: NamedPictures) -> JobInputs[Path]:
+    """Pictures as the inputs of a feature job.
+
+    Args:
+        ids: external ids.
+        pictures: one an id.
+
+    Returns:
+        The inputs, each with the hash of the bytes of its file; a file that cannot be read is a problem.
+    """
+    contents, hashes, problems = [], [], []
+    for path, problem in zip(pictures.paths, pictures.problems, strict=True):
+        digest = ""
+        if path is not None:
+            problem, digest = _hashed(path)
         contents.append(None if problem else path)
         hashes.append(digest)
         problems.append(problem)
-    if all(problem == NO_FILE for problem in problems):
-        wanted = f"'{items.ids[0]}{SUFFIXES[0]}'" if names is None else repr(next(filter(None, names), ""))
-        raise DataError.at(
-            folder,
-            found="no picture of any item",
-            expected=f"files such as {wanted}",
-            action="Name the files after the item ids, or name the item column that holds the names of the files.",
-        )
-    return JobInputs(items.ids, tuple(contents), tuple(hashes), tuple(problems))
+    return JobInputs(tuple(ids), tuple(contents), tuple(hashes), tuple(problems))
 
 
-def _by_id(folder: Path, items: Vocabulary) -> list[Path | None]:
-    """The file named after each id. Only names that lie in the folder itself are looked at."""
-    found: dict[str, Path] = {}
-    with os.scandir(folder) as entries:
-        names = [Path(entry.name) for entry in entries]
-    ranked = [name for name in names if name.suffix.lower() in SUFFIXES]
-    for name in sorted(ranked, key=lambda name: (SUFFIXES.index(name.suffix.lower()), name.name)):
-        found.setdefault(name.stem, folder / name)
-    return [found.get(external) for external in items.ids]
-
-
-def _checked(path: Path | None, root: Path) -> tuple[str | None, str]:
-    """The problem of a file, and its hash."""
-    if path is None:
-        return NO_FILE, ""
+def _problem(path: Path, root: Path) -> str | None:
     try:
         real = path.resolve()
         if not real.is_relative_to(root):
-            return OUTSIDE, ""
-        if not real.is_file():
-            return NO_FILE, ""
-        with real.open("rb") as file:
-            return None, hashlib.file_digest(file, "sha256").hexdigest()
+            return OUTSIDE
+        return None if real.is_file() else ABSENT
     except (OSError, ValueError, RuntimeError):  # no permission; a zero byte in the name; links in a circle
-        return UNREADABLE, ""
+        return CLOSED
 
 
-__all__ = ["NO_FILE", "OUTSIDE", "SUFFIXES", "UNREADABLE", "find_pictures"]
+def _hashed(path: Path) -> tuple[str | None, str]:
+    """Problem and hash of a file; what is no plain file (a pipe would keep its reader waiting) is not opened."""
+    if not path.is_file():
+        return ABSENT, ""
+    try:
+        with path.open("rb") as file:
+            return None, hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return CLOSED, ""
+
+
+__all__ = ["ABSENT", "CLOSED", "NO_NAME", "OUTSIDE", "NamedPictures", "picture_inputs", "pictures_by_name"]

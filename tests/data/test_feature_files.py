@@ -181,6 +181,12 @@ def test_unknown_ids_are_errors_in_features_of_this_data_set_and_in_those_withou
         match_features(replace(raw, ids=("x", "y", "z")), blocks(), kind="item", name="text")
 
 
+def test_a_profile_of_an_unknown_user_is_an_error(tmp_path):
+    raw = read_features(written(tmp_path / "a.npz", ids=("u0", "nobody", "u2"), card=replace(CARD, kind="user")))
+    with pytest.raises(DataError, match="found 1 unknown user ids, such as 'nobody'; expected ids of 'blocks'"):
+        match_features(raw, blocks(), kind="user", name="profile")
+
+
 def test_features_of_users_are_no_features_of_items(tmp_path):
     raw = read_features(written(tmp_path / "a.npz", card=replace(CARD, kind="user")))
     with pytest.raises(DataError, match="found features of users; expected features of items"):

@@ -16,7 +16,8 @@ import pytest
 
 from recgoat_jax.data.feature_card import FeatureCard
 from recgoat_jax.data.feature_files import read_features
-from recgoat_jax.encoders.feature_job import JobInputs, JobReport, missing_file, run_feature_job
+from recgoat_jax.encoders.chunks import JobInputs
+from recgoat_jax.encoders.feature_job import JobReport, missing_file, run_feature_job
 from recgoat_jax.encoders.protocols import Encoded
 from recgoat_jax.errors import DataError, RunStoppedError, UsageError
 from recgoat_jax.progress import ProgressLine

@@ -13,9 +13,16 @@ import pytest
 from recgoat_jax.data.content import with_features
 from recgoat_jax.data.feature_files import read_features
 from recgoat_jax.data.feature_match import match_features
-from recgoat_jax.data.vocabulary import Vocabulary
-from recgoat_jax.encoders.item_features import make_image_features, make_text_features
-from recgoat_jax.encoders.pictures import NO_FILE, OUTSIDE, UNREADABLE, find_pictures
+from recgoat_jax.encoders.item_features import item_column, make_image_features, make_text_features
+from recgoat_jax.encoders.pictures import (
+    ABSENT,
+    CLOSED,
+    NO_NAME,
+    OUTSIDE,
+    NamedPictures,
+    picture_inputs,
+    pictures_by_name,
+)
 from recgoat_jax.encoders.protocols import Encoded
 from recgoat_jax.encoders.templates import ItemTemplate
 from recgoat_jax.encoders.tfidf import TfidfSvd
@@ -101,35 +108,27 @@ def test_another_template_is_another_table_and_changed_texts_are_noticed(tmp_pat
 
 def test_pictures_that_cannot_be_had_are_masks_with_reasons(tmp_path, dataset):
     folder = tmp_path / "pictures"
-    folder.mkdir()
-    (folder / "i0.jpg").write_bytes(b"\xff\xd8 a")
-    (folder / "i1.JPEG").write_bytes(b"\xff\xd8 abc")
-    (folder / "i2.png").write_text("a text file")
-    (tmp_path / "secret.jpg").write_bytes(b"\xff\xd8 secret")
-    (folder / "i3.jpg").symlink_to(tmp_path / "secret.jpg")
-    (folder / "i4.jpg").symlink_to("i0.jpg")
-    (folder / "i5.jpg").mkdir()
-    (folder / "i6.txt").write_text("not looked at")
-    report = make_image_features(dataset, Sizes(), pictures=folder, out=tmp_path / "image.npz")
-    assert report.missing == {NO_FILE: 11, OUTSIDE: 1, "no picture": 1}
-    table, _ = match_features(read_features(tmp_path / "image.npz"), dataset, kind="item", name="image")
-    assert table.values[:5, 0].tolist() == [4, 6, 0, 0, 4]
-    # A picture that was mended is another input.
-    (folder / "i2.png").write_bytes(b"\xff\xd8")
-    with pytest.raises(UsageError, match="other inputs"):
-        make_image_features(dataset, Sizes(), pictures=folder, out=tmp_path / "image.npz")
-
-
-def test_pictures_by_a_column_of_the_item_table(tmp_path, dataset):
-    folder = tmp_path / "pictures"
     (folder / "p").mkdir(parents=True)
-    (folder / "p" / "7.jpg").write_bytes(b"\xff\xd8 7")
-    make_image_features(dataset, Sizes(), pictures=folder, column="file", out=tmp_path / "image.parquet")
-    raw = read_features(tmp_path / "image.parquet")
-    assert raw.present is not None
-    assert np.flatnonzero(raw.present).tolist() == [7]
+    files = {"0.jpg": b"\xff\xd8 a", "1.jpg": b"\xff\xd8 abc", "2.jpg": b"a text file"}
+    for name, data in files.items():
+        (folder / "p" / name).write_bytes(data)
+    (tmp_path / "secret.jpg").write_bytes(b"\xff\xd8 secret")
+    (folder / "p" / "3.jpg").symlink_to(tmp_path / "secret.jpg")
+    (folder / "p" / "4.jpg").symlink_to("0.jpg")
+    (folder / "p" / "5.jpg").mkdir()
+    pictures = pictures_by_name(folder, item_column(dataset, "file"))
+    out = tmp_path / "image.parquet"
+    report = make_image_features(dataset, Sizes(), pictures=pictures, out=out)
+    assert report.missing == {ABSENT: 11, OUTSIDE: 1, "no picture": 1}
+    table, _ = match_features(read_features(out), dataset, kind="item", name="image")
+    assert table.values[:6, 0].tolist() == [4, 6, 0, 0, 4, 0]
+    assert make_image_features(dataset, Sizes(), pictures=pictures, out=out).encoded == 0
+    # A picture that was mended is another input.
+    (folder / "p" / "2.jpg").write_bytes(b"\xff\xd8")
+    with pytest.raises(UsageError, match="other inputs"):
+        make_image_features(dataset, Sizes(), pictures=pictures, out=out)
     with pytest.raises(DataError, match="column 'photo': found no such item column; there are 'title', 'file'"):
-        make_image_features(dataset, Sizes(), pictures=folder, column="photo", out=tmp_path / "b.npz")
+        item_column(dataset, "photo")
 
 
 def test_names_that_lead_out_of_the_folder_are_not_followed(tmp_path):
@@ -138,25 +137,28 @@ def test_names_that_lead_out_of_the_folder_are_not_followed(tmp_path):
     (tmp_path / "out.jpg").write_bytes(b"x")
     (folder / "a.jpg").write_bytes(b"a")
     names = ["../out.jpg", str(tmp_path / "out.jpg"), "a.jpg", "zero\0byte", None]
-    found = find_pictures(folder, Vocabulary(map(str, range(5)), kind="item"), names=names)
-    assert found.problems == (OUTSIDE, OUTSIDE, None, UNREADABLE, NO_FILE)
-    assert found.hashes[2] == hashlib.sha256(b"a").hexdigest()
-    assert found.contents == (None, None, folder / "a.jpg", None, None)
+    found = pictures_by_name(folder, names)
+    assert found.problems == (OUTSIDE, OUTSIDE, None, CLOSED, NO_NAME)
+    assert found.paths == (None, None, folder / "a.jpg", None, None)
+    inputs = picture_inputs("abcde", found)
+    assert inputs.hashes == ("", "", hashlib.sha256(b"a").hexdigest(), "", "")
+
+
+def test_what_is_no_plain_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    pictures = NamedPictures((tmp_path / "pipe.jpg", tmp_path / "gone.jpg"), (None, None))
+    assert picture_inputs("ab", pictures).problems == (ABSENT, ABSENT)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
 def test_a_file_without_permission_is_a_mask(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"a")
     (tmp_path / "a.jpg").chmod(0)
-    (tmp_path / "b.jpg").write_bytes(b"b")
-    assert find_pictures(tmp_path, Vocabulary("ab", kind="item")).problems == (UNREADABLE, None)
+    assert picture_inputs("a", NamedPictures((tmp_path / "a.jpg",), (None,))).problems == (CLOSED,)
 
 
 def test_no_folder_and_no_picture_are_errors(tmp_path):
-    items = Vocabulary(["1", "2"], kind="item")
     with pytest.raises(DataError, match="found no such folder"):
-        find_pictures(tmp_path / "absent", items)
-    with pytest.raises(DataError, match=r"found no picture of any item; expected files such as '1\.jpg'"):
-        find_pictures(tmp_path, items)
-    with pytest.raises(DataError, match=r"expected files such as 'x\.png'"):
-        find_pictures(tmp_path, items, names=[None, "x.png"])
+        pictures_by_name(tmp_path / "absent", ["a.jpg"])
+    with pytest.raises(DataError, match=r"found none of the files .* expected files such as 'x\.png'"):
+        pictures_by_name(tmp_path, [None, "x.png"])
