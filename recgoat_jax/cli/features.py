@@ -9,31 +9,16 @@ from typing import Generic, Literal, TypeVar
 
 import tyro
 
+from recgoat_jax.cli.feature_encoders import TEXT_ENCODERS, TextEncoderConfig, text_encoder
 from recgoat_jax.data import read_dataset
 from recgoat_jax.data.feature_writer import Precision, check_suffix
 from recgoat_jax.encoders.feature_job import JobReport, missing_file
 from recgoat_jax.encoders.item_features import make_text_features
-from recgoat_jax.encoders.protocols import TextEncoder
 from recgoat_jax.encoders.templates import ItemTemplate, usual_columns
-from recgoat_jax.encoders.tfidf import TfidfSvd
 from recgoat_jax.errors import UsageError
 from recgoat_jax.progress import ProgressLine
 
-TextEncoderConfig = TfidfSvd
-"""Settings of any text encoder; `text_encoder` has a case for each."""
-
-TEXT_ENCODERS: dict[str, type[TextEncoderConfig]] = {
-    "tfidf": TfidfSvd,
-}
-
 Config = TypeVar("Config", bound=TextEncoderConfig)
-
-
-def text_encoder(config: TextEncoderConfig) -> TfidfSvd | TextEncoder:
-    """The encoder of some settings."""
-    match config:
-        case TfidfSvd():
-            return config
 
 
 @dataclass(frozen=True)
@@ -143,4 +128,4 @@ def main(arguments: Sequence[str]) -> int:
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
 
-__all__ = ["TEXT_ENCODERS", "TextCommand", "TextEncoderConfig", "as_text", "main", "run_text", "text_encoder"]
+__all__ = ["TextCommand", "as_text", "main", "run_text"]
