@@ -1,0 +1,259 @@
+"""A client of servers that speak the chat protocol of OpenAI: hosted ones, vLLM, llama.cpp and others.
+
+What is tried again, after a pause that doubles and is drawn at random between half and all of it: too many requests
+(429), errors of the server (408, 409, 425, 5xx), a connection that is refused, reset or closed early, an answer that is
+cut off or no chat completion, and no answer in time. A pause that the server asks for (``Retry-After``) is kept. What
+no second try can mend ends the run: a wrong key, a wrong model or address, an empty account, a server that is not
+there. The rest is the failure of one request.
+"""
+
+import asyncio
+import ipaddress
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from recgoat_jax.encoders.profiles.as_data import as_data
+from recgoat_jax.encoders.profiles.completions import Completion, read_completion
+from recgoat_jax.errors import RunStoppedError, UsageError
+
+_AGAIN = (408, 409, 425, 429)
+_OF_THIS_REQUEST = (400, 413, 422)
+
+
+@dataclass(frozen=True)
+class EndpointConfig:
+    """Where requests go, and how patiently."""
+
+    base_url: str = "http://127.0.0.1:8000/v1"
+    """Address up to and with the version; ``/chat/completions`` is added."""
+    key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that holds the key; unset or empty: no key is sent."""
+    concurrency: int = 16
+    """Requests at a time."""
+    timeout_seconds: float = 300.0
+    """Longest a request may take from its start to the last byte of its answer."""
+    connect_seconds: float = 10.0
+    """Longest that connecting may take."""
+    attempts: int = 6
+    """Most tries of one request."""
+    backoff_seconds: float = 1.0
+    """Pause after the first failed try."""
+    longest_pause_seconds: float = 120.0
+    """Longest pause; a server that asks for a longer one ends the run."""
+
+    def __post_init__(self) -> None:
+        try:
+            address = urlsplit(self.base_url)
+            known = address.scheme in ("http", "https") and bool(address.hostname) and (address.port or 1) > 0
+        except ValueError:
+            known, address = False, urlsplit("")
+        if not known:
+            raise UsageError(
+                f"base_url: found {self.base_url!r}; expected an address such as http://127.0.0.1:8000/v1."
+            )
+        if "@" in address.netloc or address.query or address.fragment:
+            # Not shown: what stands there is likely a secret.
+            raise UsageError(
+                f"base_url: found a user, password or query in the address of {address.hostname}; expected none. "
+                f"Put the key into the environment variable {self.key_variable}."
+            )
+        for name, least in (("concurrency", 1), ("attempts", 1), ("backoff_seconds", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"endpoint: found {name}={getattr(self, name)}; expected {least} or more.")
+        if min(self.timeout_seconds, self.connect_seconds) <= 0:
+            raise UsageError("endpoint: found a time limit of 0 or less; expected seconds above 0.")
+
+
+class RequestFailed(Exception):
+    """One request came to nothing; others may fare better."""
+
+
+class Endpoint:
+    """An open client; an asynchronous context manager.
+
+    Args:
+        config: where and how.
+        environment: variables to look the key up in; None: those of this process.
+
+    Attributes:
+        retries: tries that failed and were repeated, by reason.
+
+    Raises:
+        UsageError: the key holds characters that no header can carry; it is not shown.
+    """
+
+    def __init__(self, config: EndpointConfig, *, environment: Mapping[str, str] | None = None) -> None:
+        self.config = config
+        self.retries: Counter[str] = Counter()
+        self._key = (os.environ if environment is None else environment).get(config.key_variable, "").strip()
+        # A stand-in such as "EMPTY", for servers that want any key, is a word that answers may hold.
+        self._secret = self._key if len(self._key) >= 8 else ""
+        if not all("!" <= character <= "~" for character in self._key):
+            raise UsageError(
+                f"environment variable {config.key_variable}: found a key with spaces or characters outside ASCII; "
+                "expected one word. Copy the key anew."
+            )
+        # A proxy from the environment has no business between two programs of one machine.
+        self._client = httpx.AsyncClient(
+            base_url=config.base_url.rstrip("/") + "/",
+            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
+            timeout=httpx.Timeout(config.timeout_seconds, connect=config.connect_seconds, pool=None),
+            limits=httpx.Limits(max_connections=config.concurrency, max_keepalive_connections=config.concurrency),
+            trust_env=not _is_loopback(config.base_url),
+        )
+
+    async def __aenter__(self) -> "Endpoint":
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    async def ask(self, body: dict[str, Any]) -> Completion:
+        """Sends one request until it is answered.
+
+        Args:
+            body: of a chat completion.
+
+        Returns:
+            The answer.
+
+        Raises:
+            RequestFailed: this request is refused, or every try of it failed.
+            RunStoppedError: no request can succeed; the message says what to do.
+        """
+        reason = unreachable = ""
+        asked: float | None = None
+        for attempt in range(self.config.attempts):
+            if attempt:
+                self.retries[reason] += 1
+                await asyncio.sleep(self._pause(attempt, asked))
+                asked = None
+            try:
+                async with asyncio.timeout(self.config.timeout_seconds):
+                    response = await self._client.post("chat/completions", json=body)
+            except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout):
+                reason, unreachable = "no answer in time", ""
+                continue
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+                reason, unreachable = "no connection", self._safe(str(error))
+                continue
+            except httpx.RequestError as error:
+                # Reset, closed early, cut off, not HTTP. Their texts may quote what was sent.
+                reason, unreachable = f"broken connection ({type(error).__name__})", ""
+                continue
+            if response.status_code == 200:
+                try:
+                    return read_completion(_without(response.json(), self._secret))
+                except (ValueError, RecursionError):
+                    reason, unreachable = "no readable answer", ""
+                    continue
+            self._raise_unless_temporary(response)
+            reason, unreachable, asked = f"status {response.status_code}", "", self._asked_pause(response)
+        if reason == "no connection":
+            raise RunStoppedError(
+                f"{self.config.base_url}: found no server ({unreachable}) in {self.config.attempts} tries; expected "
+                "one that speaks the chat protocol. Start it, or mend the address. What was answered is kept."
+            )
+        raise RequestFailed(f"{reason}, in each of {self.config.attempts} tries")
+
+    def _pause(self, attempt: int, asked: float | None) -> float:
+        if asked is not None:
+            return asked
+        longest = min(self.config.backoff_seconds * 2 ** (attempt - 1), self.config.longest_pause_seconds)
+        return random.uniform(longest / 2, longest)
+
+    def _asked_pause(self, response: httpx.Response) -> float | None:
+        """Seconds that the server asks to wait, or None where it does not say."""
+        seconds = _retry_after(response.headers.get("Retry-After", ""))
+        if seconds is not None and seconds > self.config.longest_pause_seconds:
+            raise RunStoppedError(
+                f"{self.config.base_url}: found that the server asks to wait {seconds:,.0f} s; expected at most "
+                f"{self.config.longest_pause_seconds:,.0f} s. Start the same command again later, what was answered is "
+                "kept; or raise longest_pause_seconds."
+            )
+        return seconds
+
+    def _raise_unless_temporary(self, response: httpx.Response) -> None:
+        """Raises for a status that a second try would not change."""
+        status, said = response.status_code, self._said(response)
+        where = f"{self.config.base_url}: found status {status}{said}"
+        kept = "What was answered is kept."
+        if status in _OF_THIS_REQUEST:
+            raise RequestFailed(f"refused with status {status}{said}")
+        if status in (401, 403):
+            sent = "the key in" if self._key else "no key, since it is unset:"
+            raise RunStoppedError(
+                f"{where}; expected a key that the server takes. Sent was {sent} the environment variable "
+                f"{self.config.key_variable}. Set it to a valid key. {kept}"
+            )
+        if status == 404:
+            raise RunStoppedError(
+                f"{where}; expected a model that the server has, under '{self.config.base_url}/chat/completions'. "
+                f"Check the name of the model and the address. {kept}"
+            )
+        if status == 402 or (status == 429 and "insufficient_quota" in said):
+            raise RunStoppedError(f"{where}; expected an account with credit. Top it up. {kept}")
+        if status not in _AGAIN and status < 500:
+            raise RunStoppedError(f"{where}; expected 200. Check the address. {kept}")
+
+    def _said(self, response: httpx.Response) -> str:
+        """What the server says of an error, short and without the key."""
+        try:
+            error = response.json()["error"]
+            said = f"{error.get('code') or ''} {error.get('message') or ''}" if isinstance(error, dict) else str(error)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            said = response.text
+        said = self._safe(said)
+        return f" ({said})" if said else ""
+
+    def _safe(self, text: str) -> str:
+        return as_data(_without(text, self._secret), limit=200)
+
+
+def _without(value: Any, secret: str) -> Any:
+    """A JSON value whose texts do not hold the secret: servers have been seen to send it back."""
+    match value:
+        case str() if secret:
+            return value.replace(secret, "[key]")
+        case dict():
+            return {name: _without(part, secret) for name, part in value.items()}
+        case list():
+            return [_without(part, secret) for part in value]
+        case _:
+            return value
+
+
+def _retry_after(header: str) -> float | None:
+    """Seconds from now that the header asks for: a number, or a date."""
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+__all__ = ["Endpoint", "EndpointConfig", "RequestFailed"]
