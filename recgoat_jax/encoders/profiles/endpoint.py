@@ -9,6 +9,7 @@ there. The rest is the failure of one request.
 
 import asyncio
 import ipaddress
+import json
 import os
 import random
 import time
@@ -16,15 +17,17 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from types import TracebackType
-from typing import Any
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
-
-import httpx
+from urllib.request import getproxies, proxy_bypass
 
 from recgoat_jax.encoders.profiles.as_data import as_data
 from recgoat_jax.encoders.profiles.completions import Completion, read_completion
-from recgoat_jax.errors import RunStoppedError, UsageError
+from recgoat_jax.errors import MissingExtraError, RunStoppedError, UsageError
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _AGAIN = (408, 409, 425, 429)
 _OF_THIS_REQUEST = (400, 413, 422)
@@ -78,6 +81,12 @@ class RequestFailed(Exception):
     """One request came to nothing; others may fare better."""
 
 
+class _Response(NamedTuple):
+    status: int
+    data: bytes
+    retry_after: str
+
+
 class Endpoint:
     """An open client; an asynchronous context manager.
 
@@ -90,11 +99,13 @@ class Endpoint:
 
     Raises:
         UsageError: the key holds characters that no header can carry; it is not shown.
+        MissingExtraError: on entering: the client library is not installed.
     """
 
     def __init__(self, config: EndpointConfig, *, environment: Mapping[str, str] | None = None) -> None:
         self.config = config
         self.retries: Counter[str] = Counter()
+        self._url = f"{config.base_url.rstrip('/')}/chat/completions"
         self._key = (os.environ if environment is None else environment).get(config.key_variable, "").strip()
         # A stand-in such as "EMPTY", for servers that want any key, is a word that answers may hold.
         self._secret = self._key if len(self._key) >= 8 else ""
@@ -103,23 +114,22 @@ class Endpoint:
                 f"environment variable {config.key_variable}: found a key with spaces or characters outside ASCII; "
                 "expected one word. Copy the key anew."
             )
-        # A proxy from the environment has no business between two programs of one machine.
-        self._client = httpx.AsyncClient(
-            base_url=config.base_url.rstrip("/") + "/",
-            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
-            timeout=httpx.Timeout(config.timeout_seconds, connect=config.connect_seconds, pool=None),
-            limits=httpx.Limits(max_connections=config.concurrency, max_keepalive_connections=config.concurrency),
-            trust_env=not _is_loopback(config.base_url),
-        )
+        self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Endpoint":
-        await self._client.__aenter__()
+        client = _client()
+        self._session = client.ClientSession(
+            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
+            timeout=client.ClientTimeout(total=None, sock_connect=self.config.connect_seconds),
+            connector=client.TCPConnector(limit=self.config.concurrency),
+        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.__aexit__(kind, error, trace)
+        assert self._session is not None
+        await self._session.close()
 
     async def ask(self, body: dict[str, Any]) -> Completion:
         """Sends one request until it is answered.
@@ -134,6 +144,7 @@ class Endpoint:
             RequestFailed: this request is refused, or every try of it failed.
             RunStoppedError: no request can succeed; the message says what to do.
         """
+        client = _client()
         reason = unreachable = ""
         asked: float | None = None
         for attempt in range(self.config.attempts):
@@ -142,26 +153,25 @@ class Endpoint:
                 await asyncio.sleep(self._pause(attempt, asked))
                 asked = None
             try:
-                async with asyncio.timeout(self.config.timeout_seconds):
-                    response = await self._client.post("chat/completions", json=body)
-            except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout):
-                reason, unreachable = "no answer in time", ""
-                continue
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+                response = await self._post(body)
+            except (client.ClientConnectorError, client.ConnectionTimeoutError) as error:
                 reason, unreachable = "no connection", self._safe(str(error))
                 continue
-            except httpx.RequestError as error:
-                # Reset, closed early, cut off, not HTTP. Their texts may quote what was sent.
-                reason, unreachable = f"broken connection ({type(error).__name__})", ""
+            except TimeoutError:
+                reason = "no answer in time"
                 continue
-            if response.status_code == 200:
+            except client.ClientError as error:
+                # Reset, closed early, cut off, not HTTP. Their texts may quote what was sent.
+                reason = f"broken connection ({type(error).__name__})"
+                continue
+            if response.status == 200:
                 try:
-                    return read_completion(_without(response.json(), self._secret))
+                    return read_completion(_without(json.loads(response.data), self._secret))
                 except (ValueError, RecursionError):
-                    reason, unreachable = "no readable answer", ""
+                    reason = "no readable answer"
                     continue
             self._raise_unless_temporary(response)
-            reason, unreachable, asked = f"status {response.status_code}", "", self._asked_pause(response)
+            reason, asked = f"status {response.status}", self._asked_pause(response)
         if reason == "no connection":
             raise RunStoppedError(
                 f"{self.config.base_url}: found no server ({unreachable}) in {self.config.attempts} tries; expected "
@@ -169,15 +179,24 @@ class Endpoint:
             )
         raise RequestFailed(f"{reason}, in each of {self.config.attempts} tries")
 
+    async def _post(self, body: dict[str, Any]) -> _Response:
+        assert self._session is not None
+        async with (
+            asyncio.timeout(self.config.timeout_seconds),
+            # A redirection would take the key to another address.
+            self._session.post(self._url, json=body, allow_redirects=False, proxy=_proxy(self._url)) as response,
+        ):
+            return _Response(response.status, await response.read(), response.headers.get("Retry-After", ""))
+
     def _pause(self, attempt: int, asked: float | None) -> float:
         if asked is not None:
             return asked
         longest = min(self.config.backoff_seconds * 2 ** (attempt - 1), self.config.longest_pause_seconds)
         return random.uniform(longest / 2, longest)
 
-    def _asked_pause(self, response: httpx.Response) -> float | None:
+    def _asked_pause(self, response: _Response) -> float | None:
         """Seconds that the server asks to wait, or None where it does not say."""
-        seconds = _retry_after(response.headers.get("Retry-After", ""))
+        seconds = _retry_after(response.retry_after)
         if seconds is not None and seconds > self.config.longest_pause_seconds:
             raise RunStoppedError(
                 f"{self.config.base_url}: found that the server asks to wait {seconds:,.0f} s; expected at most "
@@ -186,9 +205,9 @@ class Endpoint:
             )
         return seconds
 
-    def _raise_unless_temporary(self, response: httpx.Response) -> None:
+    def _raise_unless_temporary(self, response: _Response) -> None:
         """Raises for a status that a second try would not change."""
-        status, said = response.status_code, self._said(response)
+        status, said = response.status, self._said(response)
         where = f"{self.config.base_url}: found status {status}{said}"
         kept = "What was answered is kept."
         if status in _OF_THIS_REQUEST:
@@ -201,7 +220,7 @@ class Endpoint:
             )
         if status == 404:
             raise RunStoppedError(
-                f"{where}; expected a model that the server has, under '{self.config.base_url}/chat/completions'. "
+                f"{where}; expected a model that the server has, under '{self._url}'. "
                 f"Check the name of the model and the address. {kept}"
             )
         if status == 402 or (status == 429 and "insufficient_quota" in said):
@@ -209,18 +228,26 @@ class Endpoint:
         if status not in _AGAIN and status < 500:
             raise RunStoppedError(f"{where}; expected 200. Check the address. {kept}")
 
-    def _said(self, response: httpx.Response) -> str:
+    def _said(self, response: _Response) -> str:
         """What the server says of an error, short and without the key."""
         try:
-            error = response.json()["error"]
+            error = json.loads(response.data)["error"]
             said = f"{error.get('code') or ''} {error.get('message') or ''}" if isinstance(error, dict) else str(error)
         except (ValueError, KeyError, TypeError, RecursionError):
-            said = response.text
+            said = response.data.decode("utf-8", "replace")
         said = self._safe(said)
         return f" ({said})" if said else ""
 
     def _safe(self, text: str) -> str:
         return as_data(_without(text, self._secret), limit=200)
+
+
+def _client() -> ModuleType:
+    try:
+        import aiohttp
+    except ImportError as error:
+        raise MissingExtraError.of("aiohttp", extra="llm") from error
+    return aiohttp
 
 
 def _without(value: Any, secret: str) -> Any:
@@ -248,8 +275,19 @@ def _retry_after(header: str) -> float | None:
         return None
 
 
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for an address; none between two programs of one machine.
+
+    The client's own reading of the environment would take passwords from ~/.netrc as well.
+    """
+    address = urlsplit(url)
+    host = address.hostname or ""
+    if _is_loopback(host) or proxy_bypass(host):
+        return None
+    return getproxies().get(address.scheme)
+
+
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -26,7 +26,7 @@ class ChatServer(ThreadingHTTPServer):
     """Answers with ``reply``; the n-th request meets the n-th fault of ``faults``, later ones none.
 
     Faults: ``"429"`` (Retry-After 0.05), ``"500"``, ``"half"``, ``"broken json"``, ``"no choices"``, ``"hang"``,
-    ``"drip"``, ``"reset"``, ``"400"``, ``"quota"``, ``"wait long"``, ``"ok"``.
+    ``"drip"``, ``"reset"``, ``"400"``, ``"302"``, ``"quota"``, ``"wait long"``, ``"ok"``.
     """
 
     daemon_threads = True
@@ -113,6 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._error(429, "slow down", "rate_limit", {"Retry-After": "3600"})
             case "quota":
                 self._error(429, "no credit left", "insufficient_quota")
+            case "302":
+                self._error(302, "over there", "moved", {"Location": f"{self.server.url}/chat/completions"})
             case "500":
                 self._error(500, "oh", "server_error")
             case "400":

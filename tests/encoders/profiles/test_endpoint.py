@@ -5,6 +5,7 @@ import itertools
 import logging
 import os
 import socket
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -12,9 +13,9 @@ from email.utils import format_datetime
 import pytest
 
 from recgoat_jax.encoders.profiles.completions import SamplingConfig, request_body
-from recgoat_jax.encoders.profiles.endpoint import Endpoint, EndpointConfig, RequestFailed, _retry_after
+from recgoat_jax.encoders.profiles.endpoint import Endpoint, EndpointConfig, RequestFailed, _proxy, _retry_after
 from recgoat_jax.encoders.profiles.prompts import Message
-from recgoat_jax.errors import RunStoppedError, UsageError
+from recgoat_jax.errors import MissingExtraError, RunStoppedError, UsageError
 from tests.encoders.profiles.chat_server import GOOD, KEY, MODEL, chat_server
 
 BODY = request_body((Message("user", "who?"),), SamplingConfig(MODEL))
@@ -44,8 +45,8 @@ def test_an_answer_comes_with_its_counts():
     [
         ("429", "status 429"),
         ("500", "status 500"),
-        ("half", "broken connection (RemoteProtocolError)"),
-        ("reset", "broken connection (ReadError)"),
+        ("half", "broken connection (ClientPayloadError)"),
+        ("reset", "broken connection (ClientOSError)"),
         ("broken json", "no readable answer"),
         ("no choices", "no readable answer"),
         ("hang", "no answer in time"),
@@ -110,14 +111,17 @@ def test_a_wrong_model_or_key_stops_at_once_and_says_what_to_do(options, key, me
         assert secret not in str(raised.value)
 
 
-def test_a_wrong_path_an_empty_account_and_a_long_wait_stop_too():
-    with chat_server(["quota", "wait long"]) as server:
+def test_a_wrong_path_an_empty_account_a_long_wait_and_a_redirection_stop_too():
+    with chat_server(["quota", "wait long", "302"]) as server:
         with pytest.raises(RunStoppedError, match="status 404"):
             ask(server.url + "/chat")
         with pytest.raises(RunStoppedError, match="insufficient_quota.*credit"):
             ask(server.url)
         with pytest.raises(RunStoppedError, match="asks to wait 3,600 s.*again later"):
             ask(server.url)
+        with pytest.raises(RunStoppedError, match="status 302.*Check the address"):
+            ask(server.url)
+    assert len(server.requests) == 3
 
 
 def test_a_refused_request_is_the_failure_of_that_request():
@@ -177,6 +181,21 @@ def test_a_key_that_no_header_can_carry_is_refused_unseen():
         with pytest.raises(UsageError, match="OPENAI_API_KEY: found a key with spaces or") as raised:
             Endpoint(EndpointConfig(), environment={"OPENAI_API_KEY": key})
         assert "5678" not in str(raised.value)
+
+
+def test_a_proxy_is_the_one_of_the_environment_and_none_on_this_machine(monkeypatch):
+    for name, value in (("https_proxy", "http://proxy:3128"), ("http_proxy", ""), ("no_proxy", "inside.example")):
+        monkeypatch.setenv(name, value)
+        monkeypatch.delenv(name.upper(), raising=False)
+    assert _proxy("https://host/v1") == "http://proxy:3128"
+    for url in ("http://host/v1", "https://inside.example/v1", "https://127.0.0.2/v1", "https://localhost:1/v1"):
+        assert _proxy(url) is None
+
+
+def test_without_the_client_library_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    with pytest.raises(MissingExtraError, match=r"'aiohttp' is not installed.*recgoat-jax\[llm\]"):
+        ask("http://127.0.0.1:1/v1")
 
 
 def test_a_time_limit_is_over_the_whole_request():

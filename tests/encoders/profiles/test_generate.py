@@ -77,8 +77,8 @@ def test_faults_are_overcome_and_counted_and_no_prompt_is_answered_twice(tmp_pat
     assert done.report.retries == {
         "status 429": 2,
         "status 500": 1,
-        "broken connection (RemoteProtocolError)": 1,
-        "broken connection (ReadError)": 1,
+        "broken connection (ClientPayloadError)": 1,
+        "broken connection (ClientOSError)": 1,
         "no readable answer": 1,
     }
     assert "repeated: 2 x status 429" in done.text
