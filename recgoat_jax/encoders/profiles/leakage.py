@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
 
 from recgoat_jax.data.dataset import Dataset, SplitName
 from recgoat_jax.encoders.profiles.profile_table import ProfileTable
@@ -146,7 +145,7 @@ def leak_report(
     if not any(texts):
         raise DataError("leak guard: found no profile of a user of the data set; expected some. Check the ids.")
     rng = np.random.default_rng(config.seed)
-    draw = _Controls(dataset, np.array([bool(title) for title in searched]), config, rng)
+    draw = _Controls(dataset, config, rng)
     splits: dict[SplitName, SplitLeak] = {}
     for name in _SPLITS:
         pairs = dataset.split(name)
@@ -189,12 +188,10 @@ class _Found(NamedTuple):
 class _Controls:
     """Draws items that a user has in no split."""
 
-    def __init__(
-        self, dataset: Dataset, usable: Bool[np.ndarray, " items"], config: LeakConfig, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, dataset: Dataset, config: LeakConfig, rng: np.random.Generator) -> None:
         self.splits = [(dataset.split(name), dataset.split(name).offsets(dataset.num_users)) for name in _SPLITS]
-        weights = usable * (1.0 + dataset.item_counts if config.controls == "popularity" else 1.0)
-        self.bounds = np.cumsum(weights)
+        popular = config.controls == "popularity"
+        self.bounds = np.cumsum(1.0 + dataset.item_counts if popular else np.ones(dataset.num_items))
         self.rng = rng
 
     def of(self, user: int, size: int) -> list[int]:

@@ -1,6 +1,7 @@
 """Whole runs against a server that fails in chosen ways."""
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -9,12 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from recgoat_jax.data import write_dataset
 from recgoat_jax.encoders.profiles import (
     EndpointConfig,
     PriceConfig,
@@ -23,6 +25,7 @@ from recgoat_jax.encoders.profiles import (
     SamplingConfig,
     estimate,
     profile_table,
+    read_profiles,
     run,
     table_of_run,
     user_prompts,
@@ -363,3 +366,16 @@ def test_answers_are_text_and_nothing_in_them_is_followed(tmp_path):
     assert len(server.requests) == 1
     assert profile_table(DATASET, done.texts, kind="user", encoder="x").texts == {"u0": evil}
     assert json.loads((tmp_path / FILE).read_text())["text"] == f"<answer>{evil}</answer>"
+
+
+def test_the_example_of_the_docs_runs(tmp_path, monkeypatch):
+    page = Path(__file__).parents[3] / "docs" / "profiles.md"
+    code = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)[0]
+    monkeypatch.chdir(tmp_path)
+    write_dataset(DATASET, Path("prepared/mine"))
+    with chat_server(reply=reply) as server, redirect_stdout(io.StringIO()) as printed:
+        exec(code.replace("http://127.0.0.1:8000/v1", server.url).replace("QwQ-32B", MODEL), {})
+    for part in ("12 requests to send", "USD", "12 profiles, 0 failed", "no leak found"):
+        assert part in printed.getvalue()
+    assert read_profiles(Path("profiles/users.jsonl")).aligned(DATASET)[3] == "Profile of u3."
+    assert read_profiles(Path("profiles/statistical.jsonl")).encoder == "statistical"

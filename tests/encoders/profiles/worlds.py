@@ -21,17 +21,18 @@ def titles(count: int) -> list[str]:
 def shop(**options: int) -> Dataset:
     """Users like one of two blocks of items; each pair has a time, later for a smaller item row."""
     plain = worlds.blocks(missing=False, **options)
-    train = plain.train
-    times = 1_000_000 - train.items.astype(np.int64)
     table = pa.table(
         {
             "title": titles(plain.num_items),
             "genres": [["drama|war", "comedy"][i % 2] for i in range(plain.num_items)],
         }
     )
-    return replace(
-        plain, train=Interactions(train.users, train.items, train.ratings, times), item_table=table, item_features={}
-    )
+    timed = {name: _timed(plain.split(name)) for name in ("train", "valid", "test")}
+    return replace(plain, **timed, item_table=table, item_features={})
+
+
+def _timed(pairs: Interactions) -> Interactions:
+    return Interactions(pairs.users, pairs.items, pairs.ratings, 1_000_000 - pairs.items.astype(np.int64))
 
 
 def texts(dataset: Dataset) -> list[str | None]:
