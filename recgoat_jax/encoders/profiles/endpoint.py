@@ -8,22 +8,19 @@ there. The rest is the failure of one request.
 """
 
 import asyncio
-import ipaddress
 import json
 import os
 import random
-import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from recgoat_jax.encoders.profiles.as_data import as_data
 from recgoat_jax.encoders.profiles.completions import Completion, read_completion
+from recgoat_jax.encoders.profiles.http_rules import proxy_of, seconds_to_wait, without_secret
 from recgoat_jax.errors import MissingExtraError, RunStoppedError, UsageError
 
 if TYPE_CHECKING:
@@ -81,6 +78,10 @@ class RequestFailed(Exception):
     """One request came to nothing; others may fare better."""
 
 
+class Stopped(Exception):
+    """Nothing more is to be sent."""
+
+
 class _Response(NamedTuple):
     status: int
     data: bytes
@@ -92,6 +93,7 @@ class Endpoint:
 
     Args:
         config: where and how.
+        should_stop: asked before each try.
         environment: variables to look the key up in; None: those of this process.
 
     Attributes:
@@ -102,8 +104,14 @@ class Endpoint:
         MissingExtraError: on entering: the client library is not installed.
     """
 
-    def __init__(self, config: EndpointConfig, *, environment: Mapping[str, str] | None = None) -> None:
-        self.config = config
+    def __init__(
+        self,
+        config: EndpointConfig,
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.config, self.should_stop = config, should_stop
         self.retries: Counter[str] = Counter()
         self._url = f"{config.base_url.rstrip('/')}/chat/completions"
         self._key = (os.environ if environment is None else environment).get(config.key_variable, "").strip()
@@ -142,6 +150,7 @@ class Endpoint:
 
         Raises:
             RequestFailed: this request is refused, or every try of it failed.
+            Stopped: ``should_stop`` became true.
             RunStoppedError: no request can succeed; the message says what to do.
         """
         client = _client()
@@ -150,8 +159,12 @@ class Endpoint:
         for attempt in range(self.config.attempts):
             if attempt:
                 self.retries[reason] += 1
-                await asyncio.sleep(self._pause(attempt, asked))
+                # Not into a pause of minutes, where a stop is asked for.
+                if not self.should_stop():
+                    await asyncio.sleep(self._pause(attempt, asked))
                 asked = None
+            if self.should_stop():
+                raise Stopped
             try:
                 response = await self._post(body)
             except (client.ClientConnectorError, client.ConnectionTimeoutError) as error:
@@ -166,7 +179,7 @@ class Endpoint:
                 continue
             if response.status == 200:
                 try:
-                    return read_completion(_without(json.loads(response.data), self._secret))
+                    return read_completion(without_secret(json.loads(response.data), self._secret))
                 except (ValueError, RecursionError):
                     reason = "no readable answer"
                     continue
@@ -184,7 +197,7 @@ class Endpoint:
         async with (
             asyncio.timeout(self.config.timeout_seconds),
             # A redirection would take the key to another address.
-            self._session.post(self._url, json=body, allow_redirects=False, proxy=_proxy(self._url)) as response,
+            self._session.post(self._url, json=body, allow_redirects=False, proxy=proxy_of(self._url)) as response,
         ):
             return _Response(response.status, await response.read(), response.headers.get("Retry-After", ""))
 
@@ -196,7 +209,7 @@ class Endpoint:
 
     def _asked_pause(self, response: _Response) -> float | None:
         """Seconds that the server asks to wait, or None where it does not say."""
-        seconds = _retry_after(response.retry_after)
+        seconds = seconds_to_wait(response.retry_after)
         if seconds is not None and seconds > self.config.longest_pause_seconds:
             raise RunStoppedError(
                 f"{self.config.base_url}: found that the server asks to wait {seconds:,.0f} s; expected at most "
@@ -239,7 +252,7 @@ class Endpoint:
         return f" ({said})" if said else ""
 
     def _safe(self, text: str) -> str:
-        return as_data(_without(text, self._secret), limit=200)
+        return as_data(without_secret(text, self._secret), limit=200)
 
 
 def _client() -> ModuleType:
@@ -250,48 +263,4 @@ def _client() -> ModuleType:
     return aiohttp
 
 
-def _without(value: Any, secret: str) -> Any:
-    """A JSON value whose texts do not hold the secret: servers have been seen to send it back."""
-    match value:
-        case str() if secret:
-            return value.replace(secret, "[key]")
-        case dict():
-            return {name: _without(part, secret) for name, part in value.items()}
-        case list():
-            return [_without(part, secret) for part in value]
-        case _:
-            return value
-
-
-def _retry_after(header: str) -> float | None:
-    """Seconds from now that the header asks for: a number, or a date."""
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
-
-
-def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for an address; none between two programs of one machine.
-
-    The client's own reading of the environment would take passwords from ~/.netrc as well.
-    """
-    address = urlsplit(url)
-    host = address.hostname or ""
-    if _is_loopback(host) or proxy_bypass(host):
-        return None
-    return getproxies().get(address.scheme)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-__all__ = ["Endpoint", "EndpointConfig", "RequestFailed"]
+__all__ = ["Endpoint", "EndpointConfig", "RequestFailed", "Stopped"]

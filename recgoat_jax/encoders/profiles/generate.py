@@ -16,7 +16,7 @@ from typing import Any, Literal
 from recgoat_jax.encoders.profiles.answers import parse_answer
 from recgoat_jax.encoders.profiles.cache import AnswerCache
 from recgoat_jax.encoders.profiles.completions import Completion, SamplingConfig, request_body, request_key
-from recgoat_jax.encoders.profiles.endpoint import Endpoint, EndpointConfig, RequestFailed
+from recgoat_jax.encoders.profiles.endpoint import Endpoint, EndpointConfig, RequestFailed, Stopped
 from recgoat_jax.encoders.profiles.estimate import Estimate, PriceConfig, estimate_cost
 from recgoat_jax.encoders.profiles.exchange import Exchange, repair_messages, stored_exchange
 from recgoat_jax.encoders.profiles.prompts import Message, PromptSet
@@ -41,10 +41,6 @@ class ProfileConfig:
     """What becomes of users whose stored answers could not be read in an earlier run."""
     stop_after: int = 20
     """Failures in a row, none answered between them, that end the run."""
-
-
-class _Stopped(Exception):
-    """Nothing more is to be sent."""
 
 
 def estimate(prompts: PromptSet, config: ProfileConfig) -> Estimate:
@@ -80,7 +76,7 @@ def run(
         config: the run.
         yes: consent to send the prompts to the server and to pay for them, after `estimate` was shown.
         on_progress: called with the prompts that are through and their total, after each.
-        should_stop: asked before each request; once True nothing more is sent, what is on its way is awaited and kept.
+        should_stop: asked before each try; once True nothing more is sent, what is on its way is awaited and kept.
 
     Returns:
         The profiles, and who has none and why.
@@ -119,7 +115,7 @@ class _Run:
 
     async def everything(self) -> ProfileRun:
         queue = iter(self.prompts.messages.items())
-        async with Endpoint(self.config.endpoint) as endpoint:
+        async with Endpoint(self.config.endpoint, should_stop=self.should_stop) as endpoint:
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(min(self.config.endpoint.concurrency, len(self.prompts.messages))):
@@ -144,7 +140,7 @@ class _Run:
         for external, messages in queue:
             try:
                 exchange = await self._exchange(messages, endpoint)
-            except _Stopped:
+            except Stopped:
                 self.stopped = True
                 return
             except RequestFailed as error:
@@ -170,8 +166,6 @@ class _Run:
         return Exchange(first, second)
 
     async def _ask(self, body: dict[str, Any], endpoint: Endpoint) -> Completion:
-        if self.should_stop():
-            raise _Stopped
         answer = await endpoint.ask(body)
         self.cache.put(request_key(body), answer)
         self.failures_in_a_row = 0

@@ -13,7 +13,8 @@ from email.utils import format_datetime
 import pytest
 
 from recgoat_jax.encoders.profiles.completions import SamplingConfig, request_body
-from recgoat_jax.encoders.profiles.endpoint import Endpoint, EndpointConfig, RequestFailed, _proxy, _retry_after
+from recgoat_jax.encoders.profiles.endpoint import Endpoint, EndpointConfig, RequestFailed
+from recgoat_jax.encoders.profiles.http_rules import proxy_of, seconds_to_wait
 from recgoat_jax.encoders.profiles.prompts import Message
 from recgoat_jax.errors import MissingExtraError, RunStoppedError, UsageError
 from tests.encoders.profiles.chat_server import GOOD, KEY, MODEL, chat_server
@@ -86,12 +87,12 @@ def test_pauses_double_up_to_a_limit_and_differ():
 
 def test_a_retry_after_is_seconds_or_a_date():
     soon = datetime.now(UTC) + timedelta(seconds=90)
-    assert _retry_after("1.5") == 1.5
-    assert _retry_after("-3") == 0
-    assert 85 < _retry_after(format_datetime(soon, usegmt=True)) <= 90
-    assert _retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
-    assert _retry_after("") is None
-    assert _retry_after("soon") is None
+    assert seconds_to_wait("1.5") == 1.5
+    assert seconds_to_wait("-3") == 0
+    assert 85 < seconds_to_wait(format_datetime(soon, usegmt=True)) <= 90
+    assert seconds_to_wait("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert seconds_to_wait("") is None
+    assert seconds_to_wait("soon") is None
 
 
 @pytest.mark.parametrize(
@@ -187,9 +188,9 @@ def test_a_proxy_is_the_one_of_the_environment_and_none_on_this_machine(monkeypa
     for name, value in (("https_proxy", "http://proxy:3128"), ("http_proxy", ""), ("no_proxy", "inside.example")):
         monkeypatch.setenv(name, value)
         monkeypatch.delenv(name.upper(), raising=False)
-    assert _proxy("https://host/v1") == "http://proxy:3128"
+    assert proxy_of("https://host/v1") == "http://proxy:3128"
     for url in ("http://host/v1", "https://inside.example/v1", "https://127.0.0.2/v1", "https://localhost:1/v1"):
-        assert _proxy(url) is None
+        assert proxy_of(url) is None
 
 
 def test_without_the_client_library_the_extra_is_named(monkeypatch):

@@ -212,6 +212,14 @@ def test_a_stop_awaits_what_is_on_its_way_and_the_next_run_asks_the_rest(tmp_pat
     assert server.answered == dict.fromkeys(server.answered, 1)
 
 
+def test_a_stop_does_not_wait_for_all_tries_of_a_server_that_fails(tmp_path):
+    with chat_server(["500"] * 1000) as server:
+        one = config(server.url, tmp_path, concurrency=2, attempts=100, backoff_seconds=0.02)
+        with pytest.raises(SavedAndStopped, match="0 of 12 profiles"):
+            run(PROMPTS, one, yes=True, should_stop=lambda: len(server.requests) > 3)
+    assert 4 <= len(server.requests) <= 6
+
+
 # No import of the tests: half of the time would go into it.
 KILLED = """
 import json, sys

@@ -3,6 +3,7 @@ import errno
 import json
 import os
 
+import numpy as np
 import pytest
 
 from recgoat_jax.data import Vocabulary
@@ -60,6 +61,17 @@ def test_a_table_of_another_split_is_refused(tmp_path):
     ):
         with pytest.raises(DataError, match="expected those of"):
             table().check(dataclasses.replace(DATASET, train=train))
+
+
+def test_the_hash_of_a_split_tells_ids_apart_that_only_together_are_alike():
+    def one_pair(user, item):
+        pair = Interactions(np.zeros(1, np.int32), np.zeros(1, np.int32))
+        return dataclasses.replace(
+            DATASET, users=Vocabulary([user], kind="user"), items=Vocabulary([item], kind="item"), train=pair
+        )
+
+    hashes = {split_hash(one_pair(*pair)) for pair in (("a", "bc"), ("ab", "c"), ("a", "b"), ("1:a", "bc"))}
+    assert len(hashes) == 4
 
 
 def test_item_profiles_hang_on_no_split():
