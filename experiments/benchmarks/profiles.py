@@ -1,12 +1,14 @@
 """Profiles of 1,000 users from a local server of which every tenth request fails: nothing lost, nothing asked twice.
 
-    python -m experiments.benchmarks.profiles [--users 1000] [--seconds 0.2] [--concurrency 8 32 96]
+    python -m experiments.benchmarks.profiles [--users 1000] [--seconds 0.5] [--concurrency 16 64 128]
 
-The server is a process of its own on loopback that answers after ``--seconds``. One request in ten gets, by turns, a
-429 with Retry-After, a 500, half an answer, broken JSON or a reset connection. For each limit of concurrency all users
-are asked; requests per second stand beside the most that the limit allows, ``concurrency / seconds``. Then one run is
-stopped in the middle and one is killed, and both are resumed. The server counts whole answers a prompt. The rows go to
-stdout, the figures to ``experiments/results/profiles.json``.
+The server is a process of its own on loopback that answers after half to one and a half times ``--seconds``. One
+request in ten gets, by turns, a 429 with Retry-After, a 500, half an answer, broken JSON or a reset connection. For
+each limit of concurrency all users are asked; requests per second, over the whole run and over its middle eight tenths
+(without start and tail), stand beside the most that the limit allows, ``concurrency / seconds``. Then one run is
+stopped in the middle and one is killed, and both are resumed. The server counts whole answers a prompt: after a stop
+none is given twice, after a kill only those that were on their way. The rows go to stdout, the figures to
+``experiments/results/profiles.json``.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import asyncio
 import hashlib
 import json
 import os
+import random
 import socket
 import struct
 import subprocess
@@ -54,6 +57,8 @@ class Server:
         self.seconds = seconds
         self.requests = self.faults = 0
         self.answered: Counter[str] = Counter()
+        self.ends: list[float] = []
+        self.random = random.Random(0)
 
     async def serve(self) -> None:
         """Serves until the process ends; the first line of stdout is the port."""
@@ -76,7 +81,7 @@ class Server:
         """One request; False where the connection is to be closed."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         if head.startswith("get"):
-            self.respond(writer, 200, json.dumps([self.requests, self.faults, dict(self.answered)]).encode())
+            self.respond(writer, 200, json.dumps([self.requests, self.faults, dict(self.answered), self.ends]).encode())
             return True
         body = json.loads(await reader.readexactly(int(head.split("content-length: ")[1].split("\r")[0])))
         self.requests += 1
@@ -84,7 +89,8 @@ class Server:
         if self.requests % EVERY == 0:
             fault = FAULTS[self.faults % len(FAULTS)]
             self.faults += 1
-        await asyncio.sleep(self.seconds)
+        await asyncio.sleep(self.seconds * self.random.uniform(0.5, 1.5))
+        self.ends.append(time.monotonic())
         match fault:
             case "429":
                 self.respond(writer, 429, b"{}", "Retry-After: 0.1\r\n")
@@ -121,8 +127,8 @@ def server(seconds: float) -> Iterator[int]:
             process.terminate()
 
 
-def counts(port: int) -> tuple[int, int, dict[str, int]]:
-    """Requests, faults, and answers a prompt."""
+def counts(port: int) -> tuple[int, int, dict[str, int], list[float]]:
+    """Requests, faults, answers a prompt, and when each request ended."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/counts") as response:
         return json.load(response)
 
@@ -146,7 +152,9 @@ def whole(prompts: PromptSet, seconds: float, concurrency: int) -> dict[str, Any
         began, busy = time.perf_counter(), time.process_time()
         done = run(prompts, config_of(port, Path(cache), concurrency), yes=True)
         took, busy = time.perf_counter() - began, time.process_time() - busy
-        requests, faults, answered = counts(port)
+        requests, faults, answered, ends = counts(port)
+        tenth = len(ends) // 10
+        steady = (len(ends) - 2 * tenth) / (ends[-tenth - 1] - ends[tenth - 1])
         again = run(prompts, config_of(port, Path(cache), concurrency), yes=False)
         assert counts(port)[0] == requests, "a second run sent something"
         assert again.texts == done.texts
@@ -159,8 +167,9 @@ def whole(prompts: PromptSet, seconds: float, concurrency: int) -> dict[str, Any
         "answered_twice": sum(count > 1 for count in answered.values()),
         "seconds": round(took, 2),
         "requests_per_second": round(requests / took, 1),
+        "in_the_middle": round(steady, 1),
         "limit": round(concurrency / seconds, 1),
-        "share_of_limit": round(requests / took / (concurrency / seconds), 3),
+        "share_of_limit_in_the_middle": round(steady / (concurrency / seconds), 3),
         "cpu_seconds": round(busy, 2),
     }
 
@@ -186,7 +195,7 @@ def interrupted(prompts: PromptSet, seconds: float, concurrency: int, *, how: st
             child.wait()
         stored = len(AnswerCache(config.cache))
         done = run(prompts, config, yes=True)
-        _, _, answered = counts(port)
+        answered = counts(port)[2]
     return {
         "how": how,
         "stored_at_the_end_of_the_first": stored,
@@ -205,8 +214,8 @@ def main() -> None:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=0.2, help="that the server takes for an answer")
-    parser.add_argument("--concurrency", type=int, nargs="+", default=[8, 32, 96])
+    parser.add_argument("--seconds", type=float, default=0.5, help="that the server takes for an answer, in the mean")
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[16, 64, 128])
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--child", nargs=2, default=None, help=argparse.SUPPRESS)
     given = parser.parse_args()
