@@ -62,7 +62,7 @@ def info_nce(
         Scalar in nats; 0 where no row is valid.
 
     Raises:
-        ValueError: shapes that differ, or a temperature that is not positive.
+        ValueError: shapes that differ, a temperature that is not positive, or an axis that is not mapped.
 
     Example:
         Two rows with one id are no negatives of each other:
@@ -120,7 +120,8 @@ def cmcl_loss(
         Scalar in nats.
 
     Raises:
-        ValueError: fewer than two views, a view without a mask, a weight for an unknown pair, no positive weight.
+        ValueError: fewer than two views, a view without a mask, a weight for an unknown pair, no positive weight, and
+            what `info_nce` refuses.
 
     Example:
         >>> import jax.numpy as jnp

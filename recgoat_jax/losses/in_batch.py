@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from recgoat_jax.losses.log_sums import Collective, Options, Rows, log_sums_of_negatives
-from recgoat_jax.losses.reduction import AxisName, Scalar, masked_mean, matmul_precision, valid_rows
+from recgoat_jax.losses.reduction import AxisName, Scalar, check_axis, masked_mean, matmul_precision, valid_rows
 
 Direction = Literal["forward", "both"]
 """``"forward"``: queries choose among keys. ``"both"``: the mean of that and of keys choosing among queries."""
@@ -58,12 +58,13 @@ def in_batch_cross_entropy(
         Scalar.
 
     Raises:
-        ValueError: shapes that differ, or a temperature that is not positive.
+        ValueError: shapes that differ, a temperature that is not positive, or an axis that is not mapped.
     """
     if queries.shape != keys.shape or queries.ndim != 2:
         raise ValueError(f"queries and keys must be matrices of one shape, got {queries.shape} and {keys.shape}")
     if isinstance(temperature, int | float) and not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
+    check_axis(axis_name)
     return _cross_entropy_of_rows(
         queries,
         keys,

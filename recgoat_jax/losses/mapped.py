@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from recgoat_jax.losses.reduction import AxisName
@@ -33,7 +34,8 @@ def shard_map_loss(
         are. The result is that of the whole batch. To be jitted and differentiated from outside.
 
     Raises:
-        ValueError: an axis that the mesh does not have; when called, rows that the devices do not divide.
+        ValueError: an axis that the mesh does not have; when called, rows that the devices do not divide, a name in
+            ``replicated`` that no argument has, a result that differs between devices.
 
     Example:
         >>> import jax, jax.numpy as jnp, numpy as np
@@ -55,8 +57,7 @@ def shard_map_loss(
     def mapped(*args: Any, **kwargs: Any) -> Any:
         call = _Call(loss, args, kwargs, axis_name, replicated)
         call.check_rows(num_devices)
-        specs = tuple(PartitionSpec(axis_name) if spread else PartitionSpec() for spread in call.spread)
-        return jax.shard_map(call.local, mesh=mesh, in_specs=specs, out_specs=PartitionSpec())(*call.arrays)
+        return call.over(mesh)(*call.arrays)
 
     return mapped
 
@@ -80,7 +81,7 @@ def pmap_loss(
         As `shard_map_loss`: arrays come whole, ``rows x ...``, and are cut here.
 
     Raises:
-        ValueError: when called, rows that the devices do not divide.
+        ValueError: when called, as `shard_map_loss`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -89,11 +90,14 @@ def pmap_loss(
         >>> print(f"{pmap_loss(bpr_loss)(scores, scores):.4f}")  # log 2
         0.6931
     """
-    num_devices = jax.device_count() if devices is None else len(devices)
+    mesh = Mesh(np.array(jax.devices() if devices is None else devices), (axis_name,))
+    num_devices = mesh.size
 
     def mapped(*args: Any, **kwargs: Any) -> Any:
         call = _Call(loss, args, kwargs, axis_name, replicated)
         call.check_rows(num_devices)
+        # Copies that differ would go unseen below; shard_map knows when it traces.
+        jax.eval_shape(call.over(mesh), *call.arrays)
         arrays = [
             array.reshape(num_devices, -1, *array.shape[1:]) if spread else array
             for array, spread in zip(call.arrays, call.spread, strict=True)
@@ -126,7 +130,16 @@ class _Call:
         kept = [(leaf, path) for leaf, path, is_array in zip(leaves, paths, self._is_array, strict=True) if is_array]
         self.arrays = [leaf for leaf, _ in kept]
         self.names = [jax.tree_util.keystr(path) for _, path in kept]
+        if "axis_name" in kwargs:
+            raise ValueError(
+                f"axis_name was given to the mapped loss; it passes on {axis_name!r} itself. Leave it out."
+            )
         whole = {str(name) for name in replicated}
+        if unknown := sorted(whole - set(arguments)):
+            raise ValueError(
+                f"replicated names {unknown}; the arguments of this call are {list(arguments)}, numbers being "
+                "positions. Name each as it is passed."
+            )
         self.spread = [leaf.ndim > 0 and path[0].key not in whole for leaf, path in kept]
 
     def check_rows(self, num_devices: int) -> None:
@@ -139,6 +152,11 @@ class _Call:
                     f"{num_devices}. Pad every array to {wanted} rows and mask the padding with `where`."
                 )
 
+    def over(self, mesh: Mesh) -> Callable[..., Any]:
+        """The loss of the arrays, mapped over a mesh."""
+        specs = tuple(PartitionSpec(self._axis_name) if spread else PartitionSpec() for spread in self.spread)
+        return jax.shard_map(self.local, mesh=mesh, in_specs=specs, out_specs=PartitionSpec())
+
     def local(self, *arrays: Any) -> Any:
         """The loss on one device."""
         remaining = iter(arrays)
@@ -148,7 +166,14 @@ class _Call:
         arguments = jax.tree.unflatten(self._structure, leaves)
         args = [arguments[name] for name in sorted(filter(str.isdigit, arguments), key=int)]
         kwargs = {name: value for name, value in arguments.items() if not name.isdigit()}
-        return self._loss(*args, **kwargs, axis_name=self._axis_name)
+        result = self._loss(*args, **kwargs, axis_name=self._axis_name)
+        if varying := [leaf for leaf in jax.tree.leaves(result) if jax.typeof(leaf).manual_axis_type.varying]:
+            raise ValueError(
+                f"the loss returns {jax.typeof(varying[0])}, which differs between the devices of {self._axis_name!r}; "
+                "expected what is the same on all. Pass the axis_name that it is called with on to every loss inside, "
+                "and sum what is its own over devices by jax.lax.psum."
+            )
+        return result
 
 
 __all__ = ["pmap_loss", "shard_map_loss"]

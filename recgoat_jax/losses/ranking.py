@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from recgoat_jax.losses.in_batch import in_batch_cross_entropy
 from recgoat_jax.losses.log_sums import Collective
-from recgoat_jax.losses.reduction import AxisName, Scalar, masked_mean, valid_rows
+from recgoat_jax.losses.reduction import AxisName, Scalar, check_axis, masked_mean, valid_rows
 
 Similarity = Literal["dot", "cosine"]
 """``"dot"``: the inner product. ``"cosine"``: that of rows of unit length."""
@@ -46,7 +46,7 @@ def bpr_loss(
         Scalar in nats; log 2 for equal scores, 0 where no row is valid.
 
     Raises:
-        ValueError: batch sizes that differ.
+        ValueError: batch sizes that differ, or an axis that is not mapped.
 
     Example:
         >>> import jax.numpy as jnp
@@ -60,6 +60,7 @@ def bpr_loss(
             "positive_scores must be 'batch' and negative_scores 'batch' or 'batch x negatives', "
             f"got {positive_scores.shape} and {negative_scores.shape}"
         )
+    check_axis(axis_name)
     positive, negative = valid_rows(positive_scores, where), valid_rows(negative_scores, where)
     if negative.ndim == 1:
         return masked_mean(jax.nn.softplus(negative - positive), where=where, axis_name=axis_name)
@@ -103,7 +104,7 @@ def sampled_softmax_loss(
         Scalar in nats; 0 where no row is valid.
 
     Raises:
-        ValueError: shapes that differ, or a temperature that is not positive.
+        ValueError: shapes that differ, a temperature that is not positive, or an axis that is not mapped.
 
     Example:
         >>> import jax.numpy as jnp

@@ -5,7 +5,7 @@
 * A mean over no valid row is 0 with a zero gradient: an all-padding batch neither moves a model nor stops a run.
 * Arithmetic is float32 at least, whatever the arrays are stored in.
 * With an ``axis_name`` sums and counts run over all devices of that axis, so every device returns the value of the
-  whole batch. Gradients equal those of one device when the mapped function is differentiated from outside.
+  whole batch. What this means for gradients is said in `mapped`.
 """
 
 import jax
@@ -17,6 +17,23 @@ AxisName = str | tuple[str, ...]
 
 Scalar = float | Float[Array, ""]
 """A number, or a traced or learned scalar."""
+
+
+def check_axis(axis_name: AxisName | None) -> None:
+    """Refuses an axis that no map around the call has.
+
+    Raises:
+        ValueError: such an axis.
+    """
+    names = (axis_name,) if isinstance(axis_name, str) else axis_name or ()
+    for name in names:
+        try:
+            jax.lax.axis_size(name)
+        except NameError:
+            raise ValueError(
+                f"axis_name is {name!r}, but the loss is not called inside a map over an axis of that name. "
+                "Map it with shard_map_loss or pmap_loss, which pass the axis on; for one device leave axis_name out."
+            ) from None
 
 
 def widened(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -64,6 +81,7 @@ def gathered(x: Shaped[Array, "batch ..."], axis_name: AxisName | None) -> Shape
 __all__ = [
     "AxisName",
     "Scalar",
+    "check_axis",
     "gathered",
     "masked_mean",
     "matmul_precision",

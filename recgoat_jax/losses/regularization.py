@@ -10,7 +10,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from recgoat_jax.losses.reduction import AxisName, masked_mean, summed_over_devices, valid_count, valid_rows
+from recgoat_jax.losses.reduction import AxisName, check_axis, masked_mean, summed_over_devices, valid_count, valid_rows
 
 
 def l2_regularization(
@@ -29,14 +29,14 @@ def l2_regularization(
         Scalar; 0 where no row is valid.
 
     Raises:
-        ValueError: no array.
+        ValueError: no array, or an axis that is not mapped.
 
     Example:
         >>> import jax.numpy as jnp
         >>> print(l2_regularization(jnp.ones((4, 2)), jnp.ones((4, 3))))
         5.0
     """
-    _check(arrays)
+    _check(arrays, axis_name)
     squares = sum(jnp.sum(jnp.square(valid_rows(x, where)), axis=1) for x in arrays)
     return masked_mean(jnp.asarray(squares), where=where, axis_name=axis_name)
 
@@ -59,14 +59,14 @@ def embedding_norm_regularization(
         Scalar; 0 where no row is valid.
 
     Raises:
-        ValueError: no array.
+        ValueError: no array, or an axis that is not mapped.
 
     Example:
         >>> import jax.numpy as jnp
         >>> print(embedding_norm_regularization(jnp.ones((4, 1)), jnp.ones((4, 4))))  # (2 + 4) / 4
         1.5
     """
-    _check(arrays)
+    _check(arrays, axis_name)
     norms = sum(_root(summed_over_devices(jnp.sum(jnp.square(valid_rows(x, where))), axis_name)) for x in arrays)
     return norms / jnp.maximum(valid_count(arrays[0].shape[0], where, axis_name), 1.0)
 
@@ -77,9 +77,10 @@ def _root(x: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
 
 
-def _check(arrays: tuple[Float[Array, "batch _"], ...]) -> None:
+def _check(arrays: tuple[Float[Array, "batch _"], ...], axis_name: AxisName | None) -> None:
     if not arrays:
         raise ValueError("give at least one array of rows to penalise")
+    check_axis(axis_name)
 
 
 __all__ = ["embedding_norm_regularization", "l2_regularization"]

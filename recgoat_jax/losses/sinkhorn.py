@@ -1,4 +1,7 @@
-"""One entropic transport problem with a given cost matrix, solved by ott-jax in the log domain."""
+"""One entropic transport problem with uniform weights and a cost matrix on one device, solved by ott-jax.
+
+Between axes of features the cost is small and the same on every device. Between points see `sharded_sinkhorn`.
+"""
 
 import warnings
 from types import ModuleType
@@ -38,10 +41,8 @@ def entropic_plan(
     *,
     epsilon: Scalar,
     num_iterations: int,
-    source_weights: Float[Array, " source"] | None = None,
-    target_weights: Float[Array, " target"] | None = None,
 ) -> Float[Array, "source target"]:
-    r"""The plan T of ``min_T <T, C> + epsilon KL(T | a b^T)`` after a fixed number of Sinkhorn iterations.
+    r"""The plan T of ``min_T <T, C> - epsilon H(T)`` with uniform weights, after a fixed number of Sinkhorn iterations.
 
     The last update is that of the columns: they sum to their weights up to rounding, and what the iterations have
     not settled shows in the rows. (ott ends on the rows, so the transposed problem is solved.)
@@ -50,8 +51,6 @@ def entropic_plan(
         cost: C, finite.
         epsilon: entropic regularisation, in the units of the cost.
         num_iterations: iterations, at least 1.
-        source_weights: a, of sum 1; None: uniform. A row of weight 0 sends nothing.
-        target_weights: b, of sum 1; None: uniform.
 
     Returns:
         T, a constant to the gradient.
@@ -73,7 +72,7 @@ def entropic_plan(
     )
     cost = jax.lax.stop_gradient(cost)
     geometry = ott.geometry.Geometry(cost_matrix=cost.T, epsilon=epsilon)
-    problem = ott.linear_problem.LinearProblem(geometry, a=target_weights, b=source_weights)
+    problem = ott.linear_problem.LinearProblem(geometry)
     solved = solver(problem)
     target_potential, source_potential = solved.f, solved.g
     exponent = (source_potential[:, None] + target_potential - cost) / epsilon

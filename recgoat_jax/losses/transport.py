@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from recgoat_jax.losses.axis_costs import absolute_cost, axis_moments, correlation_cost, squared_cost
-from recgoat_jax.losses.reduction import AxisName, Scalar, valid_count
+from recgoat_jax.losses.reduction import AxisName, Scalar, check_axis, valid_count
 from recgoat_jax.losses.sinkhorn import entropic_plan
 
 AxisCost = Literal["correlation", "squared", "l1"]
@@ -85,7 +85,8 @@ def feature_transport(
         See `FeatureTransport`. Without any valid row C is flat, P uniform and the cost 0.
 
     Raises:
-        ValueError: row counts that differ, no row, no iterations, an epsilon that is not positive.
+        ValueError: row counts that differ, no row, no iterations, an epsilon that is not positive, or an axis that is
+            not mapped.
 
     Example:
         The plan of a rectangular problem has unit columns, so ``x @ plan`` averages axes of x:
@@ -100,6 +101,7 @@ def feature_transport(
         raise ValueError(f"source and target must be matrices with the same rows, got {source.shape}, {target.shape}")
     if isinstance(epsilon, int | float) and not epsilon > 0:
         raise ValueError(f"epsilon must be positive, got {epsilon}")
+    check_axis(axis_name)
     return _feature_transport(
         source, target, epsilon, where, num_iterations=num_iterations, cost=cost, axis_name=axis_name
     )
@@ -135,7 +137,7 @@ def released_transport(
         T, ``source x target``, of total mass 1 where it works (not scaled by d); a constant to the gradient.
 
     Raises:
-        ValueError: row counts that differ.
+        ValueError: row counts that differ, or an axis that is not mapped.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -145,6 +147,7 @@ def released_transport(
     """
     if source.ndim != 2 or target.ndim != 2 or source.shape[0] != target.shape[0]:
         raise ValueError(f"source and target must be matrices with the same rows, got {source.shape}, {target.shape}")
+    check_axis(axis_name)
     return _released_transport(source, target, epsilon, where, num_iterations=num_iterations, axis_name=axis_name)
 
 

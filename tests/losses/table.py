@@ -31,6 +31,9 @@ def example_arrays(rows: int = 32, width: int = 6) -> tuple[dict[str, Array], di
 CONTRASTIVE = ("info_nce", "info_nce both ways", "cmcl", "sampled softmax")
 """Losses with negatives: those that have two forms over devices."""
 
+VARIANTS = ("info_nce", "transport l1")
+"""Losses that are in the table under another name, too, with other options."""
+
 
 def named_losses(axis_name: str | None = None, collective: str = "all_gather") -> dict[str, Loss]:
     """Every loss by its name; ``others["where"]`` masks what it computes, if it takes a mask."""
@@ -62,6 +65,10 @@ def named_losses(axis_name: str | None = None, collective: str = "all_gather") -
 
         return loss
 
+    def released_transport(query, key, third, others):
+        plan = losses.released_transport(query, key, epsilon=100.0, num_iterations=20, **rows(others))
+        return losses.l2_regularization(third - 6.0 * query @ plan, **rows(others))
+
     return {
         "bpr": bpr,
         "info_nce": lambda q, k, t, o: losses.info_nce(k, t, **spread),
@@ -74,9 +81,8 @@ def named_losses(axis_name: str | None = None, collective: str = "all_gather") -
         "norm": lambda q, k, t, o: losses.embedding_norm_regularization(q, k, **rows(o)),
         "transport": transport("correlation", None),
         "transport l1": transport("l1", 0.1),
-        "wasserstein": lambda q, k, t, o: losses.wasserstein_distance(
-            q, k, epsilon=1.0, num_iterations=20, **points(o)
-        ),
+        "released transport": released_transport,
+        "wasserstein": lambda q, k, t, o: losses.wasserstein_distance(q, k, num_iterations=50, **points(o)),
         "sliced wasserstein": lambda q, k, t, o: losses.sliced_wasserstein_distance(
             q, k, key=jax.random.key(0), num_projections=7, **points(o)
         ),
