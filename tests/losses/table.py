@@ -67,7 +67,7 @@ def named_losses(axis_name: str | None = None, collective: str = "all_gather") -
 
     def released_transport(query, key, third, others):
         plan = losses.released_transport(query, key, epsilon=100.0, num_iterations=20, **rows(others))
-        return losses.l2_regularization(third - 6.0 * query @ plan, **rows(others))
+        return losses.l2_regularization(third - 6.0 * query.astype(jnp.float32) @ plan, **rows(others))
 
     return {
         "bpr": bpr,

@@ -68,12 +68,14 @@ def all_losses(weight, vectors, others, *, chosen, axis_name=None):
     tables = {collective: named_losses(axis_name, collective) for collective in (GATHERED, RING)}
     # The weight and its gradient are float32 whatever the vectors are, as in training with narrow activations.
     query = jnp.einsum("bnd,nde->bne", vectors["query"].astype(jnp.float32), weight).astype(vectors["query"].dtype)
-    return jnp.stack(
-        [
-            tables[collective][name](query[:, n], vectors["key"][:, n], vectors["third"][:, n], others)
-            for n, (name, collective) in enumerate(chosen)
-        ]
-    )
+    values = []
+    for n, (name, collective) in enumerate(chosen):
+        # One loss after the other, backwards too: forced CPU devices that begin collectives in another order each wait
+        # for each other until they have no thread left.
+        after = 0.0 * sum(values, jnp.float32(0.0)).astype(query.dtype)
+        views = (query[:, n] + after, vectors["key"][:, n] + after, vectors["third"][:, n] + after)
+        values.append(tables[collective][name](*views, others))
+    return jnp.stack(values)
 
 
 def unchecked_shard_map(loss, mesh, *, replicated):
