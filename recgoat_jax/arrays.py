@@ -17,6 +17,8 @@ name                    meaning
 ``feature``             width of a raw feature table
 ``heads``               attention heads
 ``slots``               rows of a table that one device holds
+``texts``, ``tokens``   texts of a batch, and places of their tokens, padding counted
+``images``              pictures of a batch
 ======================  ===========================================================================
 
 Axes of a device mesh: examples are spread over both, tables over the second.
