@@ -117,11 +117,13 @@ class TransformerBlock(nnx.Module):
         """``softmax(Q K^T / sqrt(d_head)) V`` of all heads, side by side."""
         texts, tokens, width = x.shape
         projected = self.projections(x).reshape(texts, tokens, 3, self.heads, width // self.heads)
-        queries, keys, values = jnp.moveaxis(projected, 2, 0)
-        scores = jnp.einsum("nqhd,nkhd->nhqk", queries, keys, preferred_element_type=jnp.float32)
+        # Heads before tokens: on CPU a product over axes that are not the last two is copied together number by number.
+        queries, keys, values = jnp.transpose(projected, (2, 0, 3, 1, 4))
+        scores = jnp.einsum("nhqd,nhkd->nhqk", queries, keys, preferred_element_type=jnp.float32)
         scores = jnp.where(mask[:, None], scores * (width // self.heads) ** -0.5, _MASKED)
         weights = dropout(jax.nn.softmax(scores, axis=-1), key, rate=self.dropout_rate)
-        return jnp.einsum("nhqk,nkhd->nqhd", weights.astype(x.dtype), values).reshape(texts, tokens, width)
+        attended = jnp.einsum("nhqk,nhkd->nhqd", weights.astype(x.dtype), values)
+        return jnp.transpose(attended, (0, 2, 1, 3)).reshape(texts, tokens, width)
 
 
 class TransformerOutput(NamedTuple):

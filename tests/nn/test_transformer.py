@@ -81,7 +81,7 @@ def test_every_hidden_state_is_that_of_the_equations(model, hidden):
     for text in range(2):
         expected = plain_states(model, IDS[text], MASK[text], TYPES[text])
         for state, wanted in zip(found, expected, strict=True):
-            np.testing.assert_allclose(state[text, : len(wanted)], wanted, rtol=2e-4, atol=2e-5)
+            np.testing.assert_allclose(state[text, : len(wanted)], wanted, rtol=0, atol=2e-5)
 
 
 def test_padding_is_not_read(hidden):

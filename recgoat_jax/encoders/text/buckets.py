@@ -50,7 +50,7 @@ def length_batches(lengths: Sequence[int], *, longest: int, tokens: int) -> list
         lengths: tokens of each text, at most ``longest``.
         longest: the widest bucket.
         tokens: tokens of a batch, padding counted; a batch holds one text or more, a power of two of them. The last
-            one of each width is as small a power of two as holds what is left.
+            one of each width is as small as holds what is left (`rows_of`).
 
     Returns:
         The batches.
@@ -68,8 +68,9 @@ def length_batches(lengths: Sequence[int], *, longest: int, tokens: int) -> list
 
 
 def rows_of(full: int, count: int) -> int:
-    """Rows that are computed for ``count`` texts, a power of two; ``full`` is that of a whole batch."""
-    return min(full, 1 << (count - 1).bit_length())
+    """Rows that are computed for ``count`` texts: ``full``, those of a whole batch, or 1, 2, 3, 4, 6, 8, 12, ..."""
+    power = 1 << (count - 1).bit_length()
+    return min(full, power if 4 * count > 3 * power else max(3 * power // 4, 1))
 
 
 __all__ = ["LengthBatch", "bucket_widths", "length_batches"]

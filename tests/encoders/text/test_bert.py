@@ -10,7 +10,9 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from recgoat_jax.encoders.text import BertTextConfig, BertTextEncoder
+from recgoat_jax.encoders.text.bert_weights import read_config
 from recgoat_jax.errors import DataError, MissingExtraError, UsageError
+from recgoat_jax.nn.transformer import TransformerConfig
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "red", "blue", "guitar", "lamp", "ß"]
 WIDTH, FFN, LAYERS, POSITIONS = 8, 12, 2, 32
@@ -150,6 +152,24 @@ def test_a_configuration_that_does_not_fit_is_named(directory, change, message):
     (directory / "config.json").write_text(json.dumps(CONFIG | change))
     with pytest.raises(DataError, match=message):
         BertTextEncoder(BertTextConfig(directory))
+
+
+def test_every_size_of_the_configuration_is_read(directory):
+    stated = {"layer_norm_eps": 1e-5, "hidden_act": "gelu_new", "hidden_dropout_prob": 0.25, "type_vocab_size": 3}
+    (directory / "config.json").write_text(json.dumps(CONFIG | stated))
+    assert read_config(directory / "config.json", precision="bfloat16") == TransformerConfig(
+        vocabulary=9,
+        width=8,
+        layers=2,
+        heads=2,
+        ffn_width=12,
+        positions=32,
+        types=3,
+        eps=1e-5,
+        activation="gelu_tanh",
+        dropout_rate=0.25,
+        precision="bfloat16",
+    )
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
