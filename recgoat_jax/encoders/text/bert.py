@@ -36,7 +36,8 @@ class BertTextConfig:
             for.
         prefix: put before every text, such as an instruction.
         precision: number format of the products. bfloat16 is for accelerators.
-        tokens_per_batch: tokens that are computed at once, padding counted.
+        tokens_per_batch: tokens that are computed at once, padding counted; None: 1,024 on CPU, where they stay in the
+            caches, and 32,768 on an accelerator.
     """
 
     model: str | Path = MINILM
@@ -46,7 +47,7 @@ class BertTextConfig:
     max_length: int | None = None
     prefix: str = ""
     precision: Precision = "float32"
-    tokens_per_batch: int = 4096
+    tokens_per_batch: int | None = None
 
 
 class BertTextEncoder:
@@ -127,9 +128,9 @@ class BertTextEncoder:
         tokens = self.token_ids(texts)
         vectors = np.zeros((len(tokens), self.dim), np.float32)
         options = {"pooling": self._pooling, "normalize": self._normalize}
-        longest, size = self._max_length, self.config.tokens_per_batch
+        size = self.config.tokens_per_batch or (1024 if jax.default_backend() == "cpu" else 32_768)
         computed = []
-        for batch in length_batches([len(ids) for ids in tokens], longest=longest, tokens=size):
+        for batch in length_batches([len(ids) for ids in tokens], longest=self._max_length, tokens=size):
             ids = np.zeros((batch.slots, batch.width), np.int32)
             lengths = np.zeros(batch.slots, np.int32)
             for slot, row in enumerate(batch.rows):
