@@ -1,13 +1,39 @@
 """Which encoders ``recgoat features`` knows: their settings, by name, and what is made of them."""
 
-from recgoat_jax.encoders.protocols import TextEncoder
+from recgoat_jax.encoders.image.efficientnet import EfficientNetImageConfig, EfficientNetImageEncoder
+from recgoat_jax.encoders.image.torch_image import (
+    ClipImageConfig,
+    ClipImageEncoder,
+    LlavaImageConfig,
+    LlavaImageEncoder,
+)
+from recgoat_jax.encoders.protocols import ImageEncoder, TextEncoder
+from recgoat_jax.encoders.text.bert import BertTextConfig, BertTextEncoder
+from recgoat_jax.encoders.text.torch_text import (
+    SentenceTransformersConfig,
+    SentenceTransformersEncoder,
+    TransformersTextConfig,
+    TransformersTextEncoder,
+)
 from recgoat_jax.encoders.tfidf import TfidfSvd
 
-TextEncoderConfig = TfidfSvd
+TextEncoderConfig = TfidfSvd | BertTextConfig | SentenceTransformersConfig | TransformersTextConfig
 """Settings of any text encoder; `text_encoder` has a case for each."""
 
 TEXT_ENCODERS: dict[str, type[TextEncoderConfig]] = {
     "tfidf": TfidfSvd,
+    "bert": BertTextConfig,
+    "sentence-transformers": SentenceTransformersConfig,
+    "transformers": TransformersTextConfig,
+}
+
+ImageEncoderConfig = EfficientNetImageConfig | ClipImageConfig | LlavaImageConfig
+"""Settings of any image encoder; `image_encoder` has a case for each."""
+
+IMAGE_ENCODERS: dict[str, type[ImageEncoderConfig]] = {
+    "efficientnet": EfficientNetImageConfig,
+    "clip": ClipImageConfig,
+    "llava": LlavaImageConfig,
 }
 
 
@@ -16,6 +42,30 @@ def text_encoder(config: TextEncoderConfig) -> TfidfSvd | TextEncoder:
     match config:
         case TfidfSvd():
             return config
+        case BertTextConfig():
+            return BertTextEncoder(config)
+        case SentenceTransformersConfig():
+            return SentenceTransformersEncoder(config)
+        case TransformersTextConfig():
+            return TransformersTextEncoder(config)
 
 
-__all__ = ["TEXT_ENCODERS", "TextEncoderConfig", "text_encoder"]
+def image_encoder(config: ImageEncoderConfig) -> ImageEncoder:
+    """The encoder of some settings."""
+    match config:
+        case EfficientNetImageConfig():
+            return EfficientNetImageEncoder(config)
+        case ClipImageConfig():
+            return ClipImageEncoder(config)
+        case LlavaImageConfig():
+            return LlavaImageEncoder(config)
+
+
+__all__ = [
+    "IMAGE_ENCODERS",
+    "TEXT_ENCODERS",
+    "ImageEncoderConfig",
+    "TextEncoderConfig",
+    "image_encoder",
+    "text_encoder",
+]

