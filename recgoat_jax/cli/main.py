@@ -17,7 +17,7 @@ import errno
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from recgoat_jax.errors import RecgoatError, RunStoppedError
 
@@ -62,13 +62,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[0] not in COMMANDS:
         print(f"recgoat: unknown command '{given[0]}'; expected one of {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
+    return ended(given[0], lambda: importlib.import_module(f"recgoat_jax.cli.{given[0]}").main(given[1:]))
+
+
+def ended(command: str, action: Callable[[], int]) -> int:
+    """Runs a command; an error that a user can mend becomes a message and an exit code.
+
+    Args:
+        command: its name, for the message.
+        action: what it does; it returns its exit code.
+
+    Returns:
+        The exit code.
+    """
     try:
-        return importlib.import_module(f"recgoat_jax.cli.{given[0]}").main(given[1:])
+        return action()
     except RecgoatError as error:
-        print(f"recgoat {given[0]}: {error}", file=sys.stderr)
+        print(f"recgoat {command}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print(f"recgoat {given[0]}: interrupted; start the same command again to go on.", file=sys.stderr)
+        print(f"recgoat {command}: interrupted; start the same command again to go on.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; nothing is left to say to it.
@@ -78,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
             raise
         print(
-            f"recgoat {given[0]}: {error}. Free some space, mend the permissions, or choose another directory.",
+            f"recgoat {command}: {error}. Free some space, mend the permissions, or choose another directory.",
             file=sys.stderr,
         )
         return RunStoppedError.exit_code
@@ -87,4 +100,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 if __name__ == "__main__":
     sys.exit(main())
 
-__all__ = ["main", "usage"]
+__all__ = ["ended", "main", "usage"]

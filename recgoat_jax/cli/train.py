@@ -14,7 +14,7 @@ from typing import Annotated
 import tyro
 from etils import epath
 
-from recgoat_jax.cli.supervise import end_with_parent, is_watched, supervised
+from recgoat_jax.cli.supervise import end_of_trainer, end_with_parent, is_watched, supervised
 from recgoat_jax.encoders.recipes import PreparedData, with_root
 from recgoat_jax.errors import UsageError
 from recgoat_jax.models.bpr_mf import BprMfConfig
@@ -23,8 +23,9 @@ from recgoat_jax.models.light_gcn import LightGcnConfig
 from recgoat_jax.models.most_popular import MostPopularConfig
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.training.buckets import check_writable
+from recgoat_jax.training.cluster import HostsConfig, find_cluster, on_cloud_tpu
 from recgoat_jax.training.experiment import Experiment
-from recgoat_jax.training.hosts import HostsConfig, find_cluster, is_first, join, leave, on_cloud_tpu
+from recgoat_jax.training.hosts import is_first, join
 from recgoat_jax.training.loop import train
 from recgoat_jax.training.mesh import parse_mesh
 from recgoat_jax.training.mirror import mirrored
@@ -158,11 +159,12 @@ def main(arguments: Sequence[str]) -> int:
     if not is_watched(os.environ):
         return supervised(arguments, cluster=cluster, config=command.hosts)
     end_with_parent(os.environ)
-    join(cluster, command.hosts)
-    try:
+
+    def together() -> int:
+        join(cluster, command.hosts)
         return report(command)
-    finally:
-        leave()
+
+    return end_of_trainer(together, os.environ)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Bucket paths: whether checkpoints can be written there, asked before anything is trained."""
+"""Paths that may lie in a bucket: whether they can be written, asked before anything is trained, and whole files."""
 
 import uuid
 from importlib.util import find_spec
@@ -48,4 +48,17 @@ def check_writable(path: str, *, option: str) -> None:
         ) from error
 
 
-__all__ = ["check_writable"]
+def write_whole(path: epath.Path, content: str) -> None:
+    """Writes a text file, on disk or in a bucket, of which a reader never finds half.
+
+    Args:
+        path: the file; its directory is made when missing.
+        content: its text.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary.write_text(content)
+    temporary.replace(path)
+
+
+__all__ = ["check_writable", "write_whole"]

@@ -2,9 +2,11 @@
 
 Two managers, because the newest step must survive when it is not the best. Saves are asynchronous and atomic: a run
 killed while saving finds the save before it. Over a mesh every process writes what its devices hold; a save says for
-how many shards its rows are laid out, and goes on with any other number, on any number of processes.
+how many shards its rows are laid out, and goes on with any other number, on any number of processes. Beside them lie
+the settings of their run, so that no other run goes on from them.
 """
 
+import json
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -14,11 +16,37 @@ import orbax.checkpoint as ocp
 from etils import epath
 from flax import nnx
 
-from recgoat_jax.errors import DataError
+from recgoat_jax.errors import DataError, UsageError
+from recgoat_jax.files import CONFIG_FILE
+from recgoat_jax.training.buckets import write_whole
 from recgoat_jax.training.layout import Layout
+from recgoat_jax.training.result import check_same_run
 from recgoat_jax.training.step import TrainState
 
 _Json = ocp.args.JsonRestore
+_KINDS = ("last", "best")
+
+
+def claim(directory: epath.Path, config: Mapping[str, Any]) -> None:
+    """Makes a directory that of the checkpoints of a run; on the first process.
+
+    Args:
+        directory: where they lie, or will.
+        config: settings of the run, with the hash of its data.
+
+    Raises:
+        UsageError: checkpoints of another run lie there, or of one that they do not name.
+        DataError: the settings beside them cannot be read.
+    """
+    if (directory / CONFIG_FILE).exists():
+        check_same_run(directory, config, holds="the checkpoints", option="--checkpoints")
+        return
+    if any((directory / kind).exists() for kind in _KINDS):
+        raise UsageError(
+            f"{directory}: found checkpoints without the {CONFIG_FILE} of their run; expected those of this run, or "
+            "none. Choose another --checkpoints, or delete this one."
+        )
+    write_whole(directory / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
 
 
 class Checkpoints:
@@ -35,7 +63,7 @@ class Checkpoints:
         self._layout = layout
         options = ocp.CheckpointManagerOptions(max_to_keep=1, create=True, enable_async_checkpointing=True)
         self._last, self._best = (
-            ocp.CheckpointManager(self.directory.resolve() / name, options=options) for name in ("last", "best")
+            ocp.CheckpointManager(self.directory.resolve() / name, options=options) for name in _KINDS
         )
 
     def __enter__(self) -> "Checkpoints":
@@ -131,4 +159,4 @@ def _parts(state: TrainState) -> dict[str, Any]:
     return {name: value for name, value in state.__dict__.items() if name != "root"}
 
 
-__all__ = ["Checkpoints"]
+__all__ = ["Checkpoints", "claim"]

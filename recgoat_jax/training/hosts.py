@@ -1,4 +1,4 @@
-"""Several processes that train together, usually one a host: how they find each other, agree and write once.
+"""Several processes that train together, usually one a host: how they meet, agree and write once.
 
 Every function works with one process, too, where there is nobody to wait for. All processes must call them in the same
 order. What JAX's own service finds out, such as a host that has gone, ends a process from outside of Python;
@@ -6,130 +6,26 @@ order. What JAX's own service finds out, such as a host that has gone, ends a pr
 """
 
 import hashlib
-import os
+import json
+import re
 import socket
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
 from etils import epath
 from jaxtyping import Shaped
 
-from recgoat_jax.errors import RunStoppedError, UsageError
-
-
-@dataclass(frozen=True)
-class HostsConfig:
-    """Which processes train together; without the first three they are found in the environment."""
-
-    coordinator: str | None = None
-    """HOST:PORT of process 0, the same for all."""
-    num_processes: int | None = None
-    """Processes in all."""
-    process_id: int | None = None
-    """Number of this process, from 0."""
-    start_timeout: int = 300
-    """Seconds to wait for all processes at the start."""
-    silence_timeout: int = 60
-    """Seconds without a sign of life after which a process counts as gone; the others then stop."""
-
-    def __post_init__(self) -> None:
-        for name in ("start_timeout", "silence_timeout"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1 second.")
-
-
-Where = Literal["flags", "JAX variables", "Slurm", "Open MPI", "TPU workers", "Cloud TPU"]
-"""What says which processes there are."""
-
-
-class Cluster(NamedTuple):
-    """Processes that are to find each other.
-
-    Attributes:
-        where: what says so.
-        coordinator: HOST:PORT of process 0; None: JAX finds it.
-        num_processes: processes in all; None: JAX finds it.
-        process_id: number of this one; None: JAX finds it.
-    """
-
-    where: Where
-    coordinator: str | None = None
-    num_processes: int | None = None
-    process_id: int | None = None
-
-
-def find_cluster(config: HostsConfig, environ: Mapping[str, str], *, has_tpu: bool = False) -> Cluster | None:
-    """Looks for other processes: in the flags, then in the environment.
-
-    Args:
-        config: the flags.
-        environ: environment variables.
-        has_tpu: whether this machine is a Cloud TPU virtual machine, whose metadata lists the others.
-
-    Returns:
-        The cluster; None for one process by itself.
-
-    Raises:
-        UsageError: flags or variables of which some are missing, or that cannot be.
-    """
-    given = (config.coordinator, config.num_processes, config.process_id)
-    if any(value is not None for value in given):
-        return _explicit("flags", ("--coordinator", "--num-processes", "--process-id"), given)
-    names = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-    if environ.get(names[1]) or environ.get(names[2]):
-        return _explicit("JAX variables", names, tuple(environ.get(name) for name in names))
-    slurm = ("SLURM_JOB_ID", "SLURM_STEP_NODELIST", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID")
-    if all(name in environ for name in slurm) and _number(environ, "SLURM_NTASKS") > 1:
-        return Cluster("Slurm")
-    if "OMPI_MCA_orte_hnp_uri" in environ and _number(environ, "OMPI_COMM_WORLD_SIZE") > 1:
-        return Cluster("Open MPI")
-    if len(environ.get("TPU_WORKER_HOSTNAMES", "").split(",")) > 1 or _number(environ, "MEGASCALE_NUM_SLICES") > 1:
-        return Cluster("TPU workers")
-    if has_tpu and environ.get("JAX_PLATFORMS", "tpu").split(",")[0] in ("", "tpu"):
-        return Cluster("Cloud TPU")
-    return None
-
-
-def on_cloud_tpu() -> bool:
-    """Whether this machine has TPU chips and the library for them."""
-    chips = (Path("/dev").glob(pattern) for pattern in ("accel[0-9]*", "vfio/[0-9]*"))
-    return find_spec("libtpu") is not None and any(path for paths in chips for path in paths)
-
-
-def _number(environ: Mapping[str, str], name: str) -> int:
-    value = environ.get(name, "")
-    return int(value) if value.isdecimal() else 0
-
-
-def _explicit(where: Where, names: tuple[str, ...], values: tuple[str | int | None, ...]) -> Cluster:
-    missing = [name for name, value in zip(names, values, strict=True) if value in (None, "")]
-    if missing:
-        raise UsageError(
-            f"{', '.join(name for name in names if name not in missing)} without {', '.join(missing)}; expected all of "
-            f"{', '.join(names)}, or none of them."
-        )
-    coordinator, count, number = (str(value) for value in values)
-    host, colon, port = coordinator.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise UsageError(f"{names[0]} is '{coordinator}'; expected HOST:PORT, for example 10.0.0.1:8476.")
-    if not count.isdecimal() or int(count) < 1:
-        raise UsageError(f"{names[1]} is '{count}'; expected a number of processes, 1 or more.")
-    if not number.isdecimal() or int(number) >= int(count):
-        raise UsageError(f"{names[2]} is '{number}'; expected 0 to {int(count) - 1}, one number a process.")
-    return Cluster(where, coordinator, int(count), int(number))
+from recgoat_jax.errors import RecgoatError, RunStoppedError, SavedAndStopped, UsageError
+from recgoat_jax.training.cluster import Cluster, HostsConfig
 
 
 def join(cluster: Cluster, config: HostsConfig) -> None:
     """Connects this process with the others; before anything else is asked of JAX.
 
     Args:
-        cluster: from `find_cluster`.
+        cluster: from `recgoat_jax.training.cluster.find_cluster`.
         config: time-outs.
 
     Raises:
@@ -137,6 +33,8 @@ def join(cluster: Cluster, config: HostsConfig) -> None:
     """
     if cluster.process_id == 0 and cluster.coordinator is not None:
         _check_port(cluster.coordinator)
+    # JAX would take SIGTERM for itself, and a run that is not yet training would not hear of it.
+    jax.config.update("jax_enable_preemption_service", False)
     jax.distributed.initialize(
         cluster.coordinator,
         cluster.num_processes,
@@ -183,15 +81,6 @@ def gathered(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
     return np.asarray(multihost_utils.process_allgather(values, tiled=False))
 
 
-def whole(array: jax.Array) -> Shaped[np.ndarray, "..."]:
-    """An array over the mesh, whole on the host of every process."""
-    if array.is_fully_addressable or array.is_fully_replicated:
-        return np.asarray(array)
-    from jax.experimental import multihost_utils
-
-    return np.asarray(multihost_utils.process_allgather(array, tiled=True))
-
-
 def barrier() -> None:
     """Returns when every process has come here."""
     gathered(np.zeros((), np.int32))
@@ -208,6 +97,47 @@ def from_first(text: str | None) -> str | None:
     padded = np.zeros(length, np.uint8)
     padded[: min(length, len(data))] = data[:length]
     return gathered(padded)[0].tobytes().decode()
+
+
+def on_first(action: Callable[[], str | None]) -> str | None:
+    """Does something on the first process alone; the others wait for it.
+
+    Args:
+        action: what to do; it waits for no other process.
+
+    Returns:
+        What the action returned, on every process.
+
+    Raises:
+        RecgoatError: the action raised one; on the others a `RunStoppedError` says so, or `SavedAndStopped` does where
+            it was that.
+    """
+    error: RecgoatError | None = None
+    outcome = None
+    if is_first():
+        try:
+            outcome = action()
+        except RecgoatError as caught:
+            error = caught
+    answer = from_first(json.dumps({"outcome": outcome, "failure": None if error is None else failure_of(error)}))
+    if error is not None:
+        raise error
+    told = json.loads(answer or "{}")
+    if told.get("failure"):
+        raise told_error(told["failure"])
+    return told.get("outcome")
+
+
+def failure_of(error: RecgoatError) -> dict[str, str]:
+    """What the other processes have to know of an error of the first, as JSON values."""
+    return {"message": str(error), "kind": "stopped" if isinstance(error, SavedAndStopped) else "failed"}
+
+
+def told_error(failure: Mapping[str, str]) -> RecgoatError:
+    """The error of a process that heard of a `failure_of` the first."""
+    if failure["kind"] == "stopped":
+        return SavedAndStopped(failure["message"])
+    return RunStoppedError(f"process 0 stopped: {failure['message']}")
 
 
 def check_agreement(facts: Mapping[str, str]) -> None:
@@ -261,29 +191,33 @@ def check_shared(directory: epath.Path, *, option: str) -> None:
 
 
 def leave() -> None:
-    """Disconnects from the others, where there are any; waits for them."""
+    """Disconnects from the others, where there are any; waits for them.
+
+    Where one of them has gone, JAX's service ends this process here.
+    """
     if jax.process_count() > 1:
         jax.distributed.shutdown()
 
 
-def describe() -> str:
-    """``process 1 of 4``, for logs."""
-    return f"process {jax.process_index()} of {jax.process_count()} (pid {os.getpid()})"
+def lost_contact(error: BaseException) -> bool:
+    """Whether an error of JAX says that what another process should have sent did not come."""
+    return isinstance(error, jax.errors.JaxRuntimeError) and re.search(_LOST, str(error)) is not None
+
+
+_LOST = r"Gloo .* failed|Connection (closed|reset)|coordination service|UNAVAILABLE"
 
 
 __all__ = [
-    "Cluster",
-    "HostsConfig",
     "barrier",
     "check_agreement",
     "check_shared",
-    "describe",
-    "find_cluster",
+    "failure_of",
     "from_first",
     "gathered",
     "is_first",
     "join",
     "leave",
-    "on_cloud_tpu",
-    "whole",
+    "lost_contact",
+    "on_first",
+    "told_error",
 ]

@@ -1,4 +1,7 @@
-"""SIGTERM and Ctrl-C: noted when they come, obeyed at the next step boundary, after the state is saved."""
+"""SIGTERM and Ctrl-C: noted when they come, obeyed at the next step boundary, after the state is saved.
+
+Before and after training there is nothing to save: then SIGTERM, too, ends the run at once.
+"""
 
 import signal
 import threading
@@ -29,6 +32,36 @@ class Interrupts:
 
 
 @contextmanager
+def stopping_at_once() -> Iterator[None]:
+    """Lets SIGTERM end the block where it is, as Ctrl-C does; within it `catch_interrupts` may put it off.
+
+    Raises:
+        SavedAndStopped: SIGTERM came.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stopped: list[SavedAndStopped] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.append(
+            SavedAndStopped("stopped by SIGTERM; what was saved before is kept. Start the same command again to go on.")
+        )
+        raise stopped[0]
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except Exception as error:
+        # A library in between may have made another error of it.
+        if stopped and error is not stopped[0]:
+            raise stopped[0] from error
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def catch_interrupts() -> Iterator[Interrupts]:
     """Catches both signals while the block runs; a second Ctrl-C ends the run at once."""
     interrupts = Interrupts()
@@ -49,4 +82,4 @@ def catch_interrupts() -> Iterator[Interrupts]:
             signal.signal(number, handler)
 
 
-__all__ = ["Interrupts", "catch_interrupts"]
+__all__ = ["Interrupts", "catch_interrupts", "stopping_at_once"]

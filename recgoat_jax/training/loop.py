@@ -7,30 +7,29 @@ is read. Of several processes all train and the first writes; they share the che
 """
 
 import json
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import jax
 from etils import epath
 
 from recgoat_jax.data.storage import prepared_hash
 from recgoat_jax.encoders.recipes import LoadedData, load_data
-from recgoat_jax.errors import RecgoatError, RunStoppedError, UsageError
+from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation import EvalResult
 from recgoat_jax.files import CONFIG_FILE, ENVIRONMENT_FILE, RESULT_FILE, write_atomically
 from recgoat_jax.lock import run_lock
 from recgoat_jax.progress import ProgressLine, duration
 from recgoat_jax.training import hosts
-from recgoat_jax.training.checkpoint import Checkpoints
+from recgoat_jax.training.checkpoint import Checkpoints, claim
 from recgoat_jax.training.environment import environment
 from recgoat_jax.training.experiment import Experiment, to_json
 from recgoat_jax.training.fit import Fit
-from recgoat_jax.training.interrupts import catch_interrupts
+from recgoat_jax.training.interrupts import catch_interrupts, stopping_at_once
 from recgoat_jax.training.mesh import MeshShape, make_mesh
 from recgoat_jax.training.prepared import follow_run, prepare_run
-from recgoat_jax.training.result import PLACES, RunResult, check_same_run, read_result, result_from_json, write_result
+from recgoat_jax.training.result import RunResult, check_same_run, read_result, result_from_json, write_result
+from recgoat_jax.training.shared_inputs import new_directory
 from recgoat_jax.training.writers import MetricsWriter, NoWriter, stopping_where_nothing_can_be_written
 
 
@@ -57,11 +56,11 @@ def train(
         The result, as in ``result.json``.
 
     Raises:
-        UsageError: the directory holds a run of another experiment; a mesh that does not fit the devices; processes
-            that differ in settings or data.
+        UsageError: the directory, or that of the checkpoints, holds a run of another experiment; a mesh that does not
+            fit the devices; processes that differ in settings or data.
         DataError: the data is missing or has changed.
         RunStoppedError: non-finite loss, another run at work in the directory, or no room or permission to write there.
-        SavedAndStopped: SIGTERM came; the state is saved.
+        SavedAndStopped: SIGTERM came; the state is saved, or there was nothing to save.
     """
     first = hosts.is_first()
     line = None if quiet or not first else ProgressLine(experiment.name)
@@ -69,26 +68,27 @@ def train(
         mesh = MeshShape(data=jax.device_count())
     devices = None if mesh is None else make_mesh(mesh)
     with ExitStack() as held:
+        held.enter_context(stopping_at_once())
 
         def take_the_directory() -> None:
             _make_directory(workdir)
             held.enter_context(stopping_where_nothing_can_be_written(workdir))
             held.enter_context(run_lock(workdir))
 
-        _on_first(take_the_directory)
+        hosts.on_first(take_the_directory)
         # ---- Data: prepared on first use, read and verified by the first process; the others read their parts later.
         dataset = None
         loaded: list[LoadedData] = []
-        told = json.loads(_on_first(lambda: _load(experiment, loaded)))
+        told = json.loads(hosts.on_first(lambda: _load(experiment, loaded)) or "{}")
         if loaded:
             dataset = loaded[0].dataset
         config = to_json(experiment) | told["config"]
-        facts = {name: value for name, value in config.items() if name not in PLACES}
         if line:
             for note in told["notes"]:
                 line.show(note, final=True)
+        settings = {name: json.dumps(config[name]) for name in ("name", "model", "optimizer", "loop", "seed")}
         seen = prepared_hash(experiment.data.directory) or config["dataset_hash"]
-        hosts.check_agreement({"config": json.dumps(facts), "mesh": str(mesh), "data": seen})
+        hosts.check_agreement(settings | {"mesh": str(mesh), "data": seen})
 
         def begin() -> str | None:
             check_same_run(workdir, config)
@@ -99,7 +99,7 @@ def train(
             write_atomically(workdir / ENVIRONMENT_FILE, json.dumps(described, indent=2) + "\n")
             return None
 
-        if (stored := _on_first(begin)) is not None:
+        if (stored := hosts.on_first(begin)) is not None:
             if line:
                 line.show(f"finished already; the result is in {workdir / RESULT_FILE}", final=True)
             return result_from_json(workdir, json.loads(stored))
@@ -107,13 +107,17 @@ def train(
         # ---- Model: taken apart once; graphs and features are arguments of the step, not part of its program.
         where = epath.Path(checkpoints or workdir / "checkpoints")
         hosts.check_shared(where, option="--checkpoints")
-        shared = where / "inputs" if jax.process_count() > 1 else None
+        hosts.on_first(lambda: claim(where, config))
+        shared = new_directory(where / "inputs") if jax.process_count() > 1 else None
         if dataset is not None:
             run = prepare_run(experiment, dataset, devices, shared=shared)
         else:
             assert devices is not None
             assert shared is not None
             run = follow_run(experiment, devices, shared)
+        hosts.barrier()
+        if first and shared is not None:
+            shared.parent.rmtree()
 
         # ---- Training, with validation and saves.
         with catch_interrupts() as interrupts, Checkpoints(where, layout=run.layout) as saves:
@@ -157,10 +161,8 @@ def train(
             commit=environment().get("commit"),
         )
         in_order = run.in_vocabulary_order(vectors)
-        if isinstance(test, EvalResult):
+        if in_order is not None and isinstance(test, EvalResult):
             write_result(result, in_order, test)
-            if shared is not None and shared.exists():
-                shared.rmtree()
         hosts.barrier()
         if line:
             shown = ", ".join(
@@ -183,25 +185,6 @@ def _load(experiment: Experiment, loaded: list[LoadedData]) -> str:
     notes = () if attached is None else attached.notes
     told = {"config": config, "notes": notes, "name": dataset.manifest.name, "protocol": dataset.manifest.protocol}
     return json.dumps(told)
-
-
-def _on_first(action: Callable[[], Any]) -> Any:
-    """Does something on the first process alone; the others wait, get its text, and stop where it stops."""
-    error: RecgoatError | None = None
-    outcome: Any = None
-    if hosts.is_first():
-        try:
-            outcome = action()
-        except RecgoatError as caught:
-            error = caught
-    text = outcome if isinstance(outcome, str) else None
-    answer = hosts.from_first(json.dumps({"text": text, "error": None if error is None else str(error)}))
-    if error is not None:
-        raise error
-    told = json.loads(answer or "{}")
-    if told.get("error"):
-        raise RunStoppedError(f"process 0 stopped: {told['error']}")
-    return told.get("text")
 
 
 def _make_directory(workdir: Path) -> None:

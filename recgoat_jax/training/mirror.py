@@ -1,8 +1,9 @@
 """A run directory in a bucket: the files lie on this machine and are copied as they change.
 
-A log cannot be appended to in a bucket. So a run works in a local directory; what the bucket has is brought there at
-the start, and a thread takes back what has changed, every few seconds and at the end. Checkpoints go to the bucket
-directly. After a kill the log may lack the lines of the last seconds; nothing that is trained is lost.
+A log cannot be appended to in a bucket. So a run works in a local directory, which at the start is made what the bucket
+holds, whatever an earlier start on this machine has left there; a thread takes back what has changed, every few seconds
+and at the end. Checkpoints go to the bucket directly. After a kill the log may lack the lines of the last seconds;
+nothing that is trained is lost.
 """
 
 import threading
@@ -12,7 +13,16 @@ from pathlib import Path
 
 from etils import epath
 
-from recgoat_jax.files import CONFIG_FILE, ENVIRONMENT_FILE, METRICS_FILE, PER_USER_FILE, RESULT_FILE, VECTORS_FILE
+from recgoat_jax.files import (
+    CONFIG_FILE,
+    ENVIRONMENT_FILE,
+    METRICS_FILE,
+    PER_USER_FILE,
+    RESULT_FILE,
+    VECTORS_FILE,
+    write_atomically,
+)
+from recgoat_jax.training.lock import run_lock
 
 _FILES = (CONFIG_FILE, ENVIRONMENT_FILE, METRICS_FILE, VECTORS_FILE, PER_USER_FILE, RESULT_FILE)
 """In this order: the result says that the others are complete."""
@@ -26,11 +36,18 @@ def mirrored(local: Path, remote: epath.Path, *, every: float = 10.0) -> Iterato
         local: the run directory on this machine; made when missing.
         remote: its copy, in a bucket.
         every: seconds between two looks for changes.
+
+    Raises:
+        RunStoppedError: another run is at work in the local directory.
     """
     local.mkdir(parents=True, exist_ok=True)
-    for name in _FILES:
-        if not (local / name).exists() and (remote / name).exists():
-            (local / name).write_bytes((remote / name).read_bytes())
+    # Not under the hands of a run that is at work here.
+    with run_lock(local):
+        for name in _FILES:
+            if (remote / name).exists():
+                write_atomically(local / name, (remote / name).read_bytes())
+            else:
+                (local / name).unlink(missing_ok=True)
     copied: dict[str, tuple[int, int]] = {}
     stop = threading.Event()
 

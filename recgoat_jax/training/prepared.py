@@ -5,9 +5,7 @@ Over several processes the first reads the data, builds model and graphs, and la
 """
 
 import dataclasses
-import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,11 +18,11 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Int
 
-from recgoat_jax import __version__
 from recgoat_jax.arrays import EXAMPLE_AXES, ROWS_AXIS
 from recgoat_jax.data import Dataset
 from recgoat_jax.encoders.recipes import Facts
 from recgoat_jax.encoders.stand_in import small_data
+from recgoat_jax.errors import RecgoatError
 from recgoat_jax.evaluation import EvalResult, Evaluator
 from recgoat_jax.evaluation.counting import ranking_function
 from recgoat_jax.evaluation.rank_blocks import BLOCK_SPECS, RankBlocks
@@ -35,12 +33,13 @@ from recgoat_jax.models.build import build_model
 from recgoat_jax.models.protocols import Vectors
 from recgoat_jax.training import hosts
 from recgoat_jax.training.batches import TrainingPairs
-from recgoat_jax.training.experiment import Experiment, from_json, to_json
+from recgoat_jax.training.experiment import Experiment, from_json
 from recgoat_jax.training.keys import Tag, tagged_key
 from recgoat_jax.training.layout import Layout
 from recgoat_jax.training.mesh import lay_out, place_vocabularies, spec_of
 from recgoat_jax.training.optimizer import make_optimizer
-from recgoat_jax.training.shared_inputs import INDEX, SharedInputs, state_values, write_inputs
+from recgoat_jax.training.row_blocks import in_vocabulary_order
+from recgoat_jax.training.shared_inputs import SharedInputs, state_values, write_failure, write_inputs
 from recgoat_jax.training.spread_batches import SpreadPairs, deal_pairs
 from recgoat_jax.training.step import AnyPairs, Program
 
@@ -76,12 +75,13 @@ class PreparedRun:
     valid: Callable[[Vectors], Validated]
     test: Callable[[Vectors], Validated]
 
-    def in_vocabulary_order(self, vectors: Vectors) -> VectorPair:
-        """The vectors on the host, a row for each row of the vocabularies."""
-        users, items = (hosts.whole(side) for side in vectors)
+    def in_vocabulary_order(self, vectors: Vectors) -> VectorPair | None:
+        """The vectors on the host of the first process, a row for each row of the vocabularies; None on the others."""
         if self.placement is None:
-            return users, items
-        return users[self.placement.users.place], items[self.placement.items.place]
+            return np.asarray(vectors.users), np.asarray(vectors.items)
+        users = in_vocabulary_order(vectors.users, self.placement.users)
+        items = in_vocabulary_order(vectors.items, self.placement.items)
+        return None if users is None or items is None else (users, items)
 
 
 def prepare_run(
@@ -97,7 +97,19 @@ def prepare_run(
 
     Returns:
         The run.
+
+    Raises:
+        RecgoatError: it cannot be; the other processes, which wait, are told.
     """
+    try:
+        return _prepared(experiment, dataset, mesh, shared)
+    except RecgoatError as error:
+        if shared is not None:
+            write_failure(shared, error)
+        raise
+
+
+def _prepared(experiment: Experiment, dataset: Dataset, mesh: Mesh | None, shared: epath.Path | None) -> PreparedRun:
     placement = None if mesh is None else place_vocabularies(dataset, mesh)
     root = jax.random.key(experiment.seed)
     with _where_models_are_made(placement):
@@ -112,7 +124,7 @@ def prepare_run(
         for split in ("valid", "test")
     }
     if shared is not None and placement is not None:
-        _share(shared, experiment, dataset, placement, model, evaluators)
+        _share(shared, dataset, placement, model, evaluators)
     optimizer = make_optimizer(experiment.optimizer, steps_per_epoch=pairs.steps)
     return PreparedRun(
         placement=placement,
@@ -133,8 +145,11 @@ def follow_run(experiment: Experiment, mesh: Mesh, shared: epath.Path) -> Prepar
 
     Returns:
         The run; its evaluations give means alone.
+
+    Raises:
+        RecgoatError: the first process could not prepare it.
     """
-    inputs = SharedInputs(_waited_for(shared, experiment, mesh))
+    inputs = SharedInputs.when_complete(shared)
     facts = inputs.facts
     users, items = (_partition(inputs.whole(name), mesh.shape[ROWS_AXIS]) for name in ("users", "items"))
     placement = Placement(mesh, users, items)
@@ -166,7 +181,6 @@ def follow_run(experiment: Experiment, mesh: Mesh, shared: epath.Path) -> Prepar
 
 def _share(
     shared: epath.Path,
-    experiment: Experiment,
     dataset: Dataset,
     placement: Placement,
     model: Any,
@@ -176,7 +190,7 @@ def _share(
     layout, pairs = Layout.of(dataset, placement), deal_pairs(dataset, placement)
     ranked = {split: evaluator.plan.laid_out for split, evaluator in evaluators.items()}
     write_inputs(
-        shared / _digest(experiment, placement.mesh),
+        shared,
         {
             **state_values(_VARIABLES, lay_out(nnx.state(model), placement)),
             "users": placement.users.order,
@@ -194,20 +208,6 @@ def _share(
             "chunk": {split: laid_out.chunk for split, laid_out in ranked.items()},
         },
     )
-
-
-def _digest(experiment: Experiment, mesh: Mesh) -> str:
-    """Name of the directory for this experiment, code and mesh."""
-    described = {"experiment": to_json(experiment), "mesh": dict(mesh.shape), "version": __version__}
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _waited_for(shared: epath.Path, experiment: Experiment, mesh: Mesh) -> epath.Path:
-    """The directory, once it is complete. If the first process ends before, JAX's service ends this one."""
-    directory = shared / _digest(experiment, mesh)
-    while not (directory / INDEX).exists():
-        time.sleep(0.2)
-    return directory
 
 
 def _partition(order: Int[np.ndarray, " rows"], shards: int) -> NodePartition:

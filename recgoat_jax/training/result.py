@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from recgoat_jax.data.serialize import to_npz
 from recgoat_jax.errors import DataError, UsageError
@@ -58,18 +59,22 @@ class RunResult:
         return {name: value for name, value in asdict(self).items() if name != "directory"}
 
 
-def check_same_run(workdir: Path, config: Mapping[str, Any]) -> None:
-    """Refuses a directory that holds a run of another experiment.
+def check_same_run(
+    directory: Path | epath.Path, config: Mapping[str, Any], *, holds: str = "a run", option: str = "--workdir"
+) -> None:
+    """Refuses a directory that holds something of another experiment.
 
     Args:
-        workdir: the run directory.
+        directory: a run directory, or that of its checkpoints.
         config: settings of the run that is to start.
+        holds: what the directory holds, for the message.
+        option: the option that names another one.
 
     Raises:
         UsageError: other settings.
         DataError: settings that cannot be read.
     """
-    path = workdir / CONFIG_FILE
+    path = directory / CONFIG_FILE
     if not path.exists():
         return
     try:
@@ -79,15 +84,15 @@ def check_same_run(workdir: Path, config: Mapping[str, Any]) -> None:
             path,
             found=f"a damaged file ({error})",
             expected="the settings of a run",
-            action="Choose another --workdir, or delete this one.",
+            action=f"Choose another {option}, or delete this one.",
         ) from error
     found = differences(
         {k: v for k, v in stored.items() if k not in PLACES}, {k: v for k, v in config.items() if k not in PLACES}
     )
     if found:
         raise UsageError(
-            f"{workdir}: found a run of another experiment ({'; '.join(found[:5])}); expected the same settings. "
-            "Choose another --workdir, or delete this one."
+            f"{directory}: found {holds} of another experiment ({'; '.join(found[:5])}); expected the same settings. "
+            f"Choose another {option}, or delete this one."
         )
 
 

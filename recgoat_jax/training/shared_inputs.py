@@ -1,11 +1,14 @@
 """Arrays laid out for a mesh, written once by the first process and read by each process in its part.
 
 A directory that all processes see holds one raw file an array and, written last, an index: shapes, types, and how the
-arrays make up graphs and tables. What a process reads of a spread array is the rows of its own devices.
+arrays make up graphs and tables. What a process reads of a spread array is the rows of its own devices. Every start has
+a directory of its own, so that nothing of an earlier one, with other code or data, is ever read.
 """
 
 import json
 import math
+import time
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,14 +18,18 @@ from etils import epath
 from flax import nnx
 from jaxtyping import Shaped
 
+from recgoat_jax.errors import RecgoatError
 from recgoat_jax.evaluation.rank_blocks import RankBlocks
 from recgoat_jax.graphs.adjacency import Adjacency, CompressedRows
 from recgoat_jax.graphs.halo import HaloGraph
 from recgoat_jax.graphs.sharded_adjacency import ExchangeEntries, RingEntries, ShardedAdjacency
+from recgoat_jax.training import hosts
+from recgoat_jax.training.buckets import write_whole
 from recgoat_jax.training.mesh import map_variables
 from recgoat_jax.training.spread_batches import DealtPairs
 
 INDEX = "index.json"
+_FAILURE = "failure.json"
 
 _TYPES = {
     kind.__name__: kind
@@ -40,22 +47,40 @@ _TYPES = {
 """What a value may be made of, beside arrays and None."""
 
 
+def new_directory(parent: epath.Path) -> epath.Path:
+    """The directory of this start; those of earlier ones, which were killed, are removed.
+
+    Args:
+        parent: where they lie; all processes see it.
+
+    Returns:
+        The directory, the same on every process; not made yet.
+    """
+
+    def begin() -> str:
+        if parent.exists():
+            parent.rmtree()
+        return uuid.uuid4().hex
+
+    return parent / str(hosts.on_first(begin))
+
+
 def write_inputs(directory: epath.Path, values: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Writes arrays, the index last: a directory with an index is complete.
 
     Args:
-        directory: made when missing; a complete one is left as it is.
+        directory: of this start; made.
         values: by name: arrays of the host, and what is made of them.
         facts: what else readers have to know, as JSON values.
     """
-    if (directory / INDEX).exists():
-        return
     directory.mkdir(parents=True, exist_ok=True)
     described = {name: _written(directory, name, value) for name, value in values.items()}
-    # Under another name first: a reader must not find half of it.
-    temporary = directory / f"{INDEX}.partial"
-    temporary.write_text(json.dumps({"facts": dict(facts), "values": described}))
-    temporary.rename(directory / INDEX)
+    write_whole(directory / INDEX, json.dumps({"facts": dict(facts), "values": described}))
+
+
+def write_failure(directory: epath.Path, error: RecgoatError) -> None:
+    """Tells those who wait for the index that it will not come."""
+    write_whole(directory / _FAILURE, json.dumps(hosts.failure_of(error)))
 
 
 def _written(directory: epath.Path, name: str, value: Any) -> Any:
@@ -83,6 +108,19 @@ class SharedInputs:
         index = json.loads((directory / INDEX).read_text())
         self.facts: Mapping[str, Any] = index["facts"]
         self._values: Mapping[str, Any] = index["values"]
+
+    @classmethod
+    def when_complete(cls, directory: epath.Path) -> "SharedInputs":
+        """Waits for the first process; if that has gone, JAX's service ends this one.
+
+        Raises:
+            RecgoatError: the first process could not write them; see `recgoat_jax.training.hosts.on_first`.
+        """
+        while not (directory / INDEX).exists():
+            if (directory / _FAILURE).exists():
+                raise hosts.told_error(json.loads((directory / _FAILURE).read_text()))
+            time.sleep(0.2)
+        return cls(directory)
 
     def whole(self, name: str) -> Shaped[np.ndarray, "..."]:
         """An array in full, on the host."""
@@ -149,4 +187,4 @@ def state_values(prefix: str, state: nnx.State) -> dict[str, Any]:
     return {f"{prefix}/{'/'.join(map(str, path))}": variable.get_value() for path, variable in nnx.to_flat_state(state)}
 
 
-__all__ = ["INDEX", "SharedInputs", "state_values", "write_inputs"]
+__all__ = ["INDEX", "SharedInputs", "new_directory", "state_values", "write_failure", "write_inputs"]

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from recgoat_jax.data.storage import write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
-from recgoat_jax.errors import DataError, RecgoatError, RunStoppedError, SavedAndStopped
+from recgoat_jax.errors import DataError, RecgoatError, RunStoppedError, SavedAndStopped, UsageError
 from recgoat_jax.models import BprMfConfig
 from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, RunResult, fit, loop, prepared, result, train
 from recgoat_jax.training.checkpoint import Checkpoints
@@ -140,17 +141,61 @@ def test_a_run_that_is_terminated_is_saved_and_goes_on(
     assert train(experiment, workdir=tmp_path / "run", quiet=True).test == unbroken.test
 
 
-def test_a_checkpoint_of_another_config_is_refused(
-    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_is_terminated_before_it_trains_ends_at_once(
+    unbroken: RunResult, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where a library in between makes another error of it, too."""
+
+    def terminated(*args: object, **kwargs: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except SavedAndStopped as error:
+            raise ValueError("a callback failed") from error
+
+    before = signal.getsignal(signal.SIGTERM)
+    for owner, name in ((loop, "load_data"), (prepared, "build_model"), (loop, "write_result")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, terminated)
+            with pytest.raises(SavedAndStopped, match="what was saved before is kept"):
+                train(experiment, workdir=tmp_path / "run", quiet=True)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert train(experiment, workdir=tmp_path / "run", quiet=True).test == unbroken.test
+
+
+def test_checkpoints_of_another_run_are_refused(
+    experiment: Experiment, unbroken: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another setting, other data, or no word of whose they are; each in a run directory of its own."""
+    saves = tmp_path / "saves"
+    with monkeypatch.context() as patch:
+        patch.setattr(fit.Fit, "_show", lambda self, rate: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(SavedAndStopped):
+            train(experiment, workdir=tmp_path / "one", quiet=True, checkpoints=str(saves))
+    other = replace(experiment, optimizer=OptimizerConfig(learning_rate=0.03))
+    with pytest.raises(
+        UsageError, match=r"saves: found the checkpoints of another experiment \(optimizer.learning_rate: stored 0.02"
+    ):
+        train(other, workdir=tmp_path / "two", quiet=True, checkpoints=str(saves))
+    write_dataset(blocks(num_blocks=3), tmp_path / "data")
+    elsewhere = replace(experiment, data=PreparedData(tmp_path / "data"))
+    with pytest.raises(UsageError, match=r"\(dataset_hash: stored .*Choose another --checkpoints"):
+        train(elsewhere, workdir=tmp_path / "three", quiet=True, checkpoints=str(saves))
+    # The same run on a machine without the rest of its directory goes on.
+    finished = train(experiment, workdir=tmp_path / "four", quiet=True, checkpoints=str(saves))
+    assert finished.test == unbroken.test
+    (saves / "config.json").unlink()
+    with pytest.raises(UsageError, match=r"saves: found checkpoints without the config.json of their run"):
+        train(experiment, workdir=tmp_path / "five", quiet=True, checkpoints=str(saves))
+
+
+def test_a_damaged_checkpoint_is_named(experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
     stopped(experiment, run, monkeypatch, signal.SIGINT, KeyboardInterrupt)
-    (run / "config.json").unlink()
-    other = replace(experiment, optimizer=OptimizerConfig(learning_rate=0.02, gradient_clip=1.0))
+    shutil.rmtree(run / "checkpoints" / "last" / "1" / "progress")
     with pytest.raises(
         DataError, match=r"checkpoints/last/1: found a checkpoint that does not fit this model"
     ) as caught:
-        train(other, workdir=run, quiet=True)
+        train(experiment, workdir=run, quiet=True)
     assert caught.value.exit_code == 3
     assert not (run / "result.json").exists()
 

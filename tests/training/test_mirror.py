@@ -9,6 +9,8 @@ from etils import epath
 
 from recgoat_jax.cli.main import main
 from recgoat_jax.data.storage import write_dataset
+from recgoat_jax.errors import RunStoppedError
+from recgoat_jax.training.lock import run_lock
 from recgoat_jax.training.mirror import mirrored
 from tests.worlds import blocks
 
@@ -29,16 +31,30 @@ def test_changes_are_copied_while_it_runs_and_at_the_end(tmp_path: Path) -> None
     assert not (remote / "other").exists()
 
 
-def test_what_the_bucket_has_is_brought_where_the_machine_has_nothing(tmp_path: Path) -> None:
+def test_what_the_bucket_holds_decides_whatever_lies_on_the_machine(tmp_path: Path) -> None:
     local, remote = tmp_path / "local", epath.Path(tmp_path / "remote")
     remote.mkdir()
-    (remote / "metrics.jsonl").write_text("old\n")
+    (remote / "metrics.jsonl").write_text("there\n")
     (remote / "config.json").write_text("there")
     local.mkdir()
-    (local / "config.json").write_text("here")
+    (local / "config.json").write_text("of an earlier run")
+    (local / "result.json").write_text("of an earlier run")
+    (local / "other").write_text("not ours")
     with mirrored(local, remote):
-        assert (local / "metrics.jsonl").read_text() == "old\n"
-        assert (local / "config.json").read_text() == "here"
+        assert (local / "metrics.jsonl").read_text() == "there\n"
+        assert (local / "config.json").read_text() == "there"
+        assert not (local / "result.json").exists()
+    assert not (remote / "result.json").exists()
+    assert (local / "other").read_text() == "not ours"
+
+
+def test_the_files_of_a_run_at_work_are_left_alone(tmp_path: Path) -> None:
+    local, remote = tmp_path / "local", epath.Path(tmp_path / "remote")
+    local.mkdir()
+    (local / "metrics.jsonl").write_text("1\n")
+    with run_lock(local), pytest.raises(RunStoppedError, match="another run at work"), mirrored(local, remote):
+        pass
+    assert (local / "metrics.jsonl").read_text() == "1\n"
 
 
 def test_after_an_error_the_last_state_is_copied(tmp_path: Path) -> None:
@@ -87,4 +103,9 @@ def test_a_run_in_a_bucket_leaves_its_files_and_checkpoints_there(
     # Another machine, without the local files: the run is finished all the same.
     (tmp_path / "runs").rename(tmp_path / "gone")
     assert main(command) == 0
-    assert json.loads((tmp_path / "runs" / "bucket" / "mine" / "result.json").read_text()) == result
+    local = tmp_path / "runs" / "bucket" / "mine"
+    assert json.loads((local / "result.json").read_text()) == result
+    # The bucket has been emptied: the run begins anew, with other settings too, on a machine that knows the old one.
+    (bucket / "mine").rename(bucket / "gone")
+    assert main([*command, "--loop.max-epochs", "1"]) == 0
+    assert json.loads((bucket / "mine" / "result.json").read_text())["epochs"] == 1

@@ -9,10 +9,18 @@ from etils import epath
 from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 
+from recgoat_jax.errors import RunStoppedError, SavedAndStopped, UsageError
 from recgoat_jax.graphs import Adjacency, HaloGraph, ShardedAdjacency, balanced_partition
 from recgoat_jax.models import RecGoatConfig, build_model
 from recgoat_jax.training.mesh import MeshShape, lay_out, make_mesh, place_state, place_vocabularies, spec_of
-from recgoat_jax.training.shared_inputs import INDEX, SharedInputs, state_values, write_inputs
+from recgoat_jax.training.shared_inputs import (
+    INDEX,
+    SharedInputs,
+    new_directory,
+    state_values,
+    write_failure,
+    write_inputs,
+)
 from tests.graphs.worlds import awkward_matrix, graph_of
 from tests.worlds import blocks
 
@@ -66,17 +74,33 @@ def test_only_the_rows_asked_for_are_read(directory: epath.Path, monkeypatch: py
     )
 
 
-def test_a_directory_without_an_index_is_not_complete(directory: epath.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_with_an_index_is_complete(directory: epath.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(type(directory), "rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(type(directory), "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             write_inputs(directory, {"array": np.zeros(3)}, {})
     assert not (directory / INDEX).exists()
     write_inputs(directory, {"array": np.ones(3)}, {})
-    np.testing.assert_array_equal(SharedInputs(directory).whole("array"), 1)
-    # A complete one stays: another process may be reading it.
-    write_inputs(directory, {"array": np.zeros(3)}, {})
-    np.testing.assert_array_equal(SharedInputs(directory).whole("array"), 1)
+    np.testing.assert_array_equal(SharedInputs.when_complete(directory).whole("array"), 1)
+
+
+def test_each_start_has_a_directory_of_its_own_and_removes_the_earlier(tmp_path: Path) -> None:
+    parent = epath.Path(tmp_path / "inputs")
+    first = new_directory(parent)
+    write_inputs(first, {"array": np.zeros(3)}, {})
+    second = new_directory(parent)
+    assert second != first
+    assert not first.exists()
+    assert not (second / INDEX).exists()
+
+
+def test_those_who_wait_hear_why_nothing_comes(directory: epath.Path) -> None:
+    write_failure(directory, UsageError("batch_size is 2"))
+    with pytest.raises(RunStoppedError, match="process 0 stopped: batch_size is 2"):
+        SharedInputs.when_complete(directory)
+    write_failure(directory, SavedAndStopped("stopped by SIGTERM"))
+    with pytest.raises(SavedAndStopped, match="^stopped by SIGTERM"):
+        SharedInputs.when_complete(directory)
 
 
 def test_a_model_of_small_data_takes_the_variables_of_the_real_one(directory: epath.Path) -> None:
