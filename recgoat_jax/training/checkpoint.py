@@ -80,8 +80,6 @@ class Checkpoints:
         step = int(state.step)
         if self._last.latest_step() == step:
             return
-        # The state names its best step: that save must be whole before this one can be.
-        self._best.wait_until_finished()
         self._save(self._last, step, _parts(state), progress)
 
     def restore_last(self, example: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
@@ -124,6 +122,9 @@ class Checkpoints:
         self._best.wait_until_finished()
 
     def _save(self, manager: ocp.CheckpointManager, step: int, tree: Any, progress: Mapping[str, Any]) -> None:
+        # One save at a time. The state names its best step, which must be whole before it; and over several processes
+        # the two managers would meet at one barrier.
+        self.wait()
         manager.save(
             step,
             args=ocp.args.Composite(

@@ -95,6 +95,8 @@ class Fit:
         if (restored := self.checkpoints.restore_last(state)) is not None:
             state, stored = restored
             self.progress = Progress(**stored)
+            if self.line:
+                self.line.show(f"goes on after step {int(state.step)}", final=True)
         self.clock = time.monotonic()
         with writer(int(state.step)) as log:
             while self.progress.epoch < self.loop.max_epochs and self.progress.misses <= self.loop.patience:

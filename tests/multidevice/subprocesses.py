@@ -1,7 +1,9 @@
-"""Runs a module in a process of its own and reads what it found: JSON on its last line."""
+"""Runs a module in a process of its own, or in two that are to find each other, and reads what it found: JSON on its
+last line."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,3 +20,43 @@ def report_of(module: str) -> Any:
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def reports_of_two(module: str, *words: str, devices: int, timeout: float) -> list[Any]:
+    """The reports of a module that two processes run at once, on CPU; both are ended when the time is over.
+
+    Args:
+        module: it gets its number, 0 or 1, and the port of the first, then the words.
+        words: further arguments.
+        devices: forced devices of a process.
+        timeout: seconds.
+    """
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
+    port = str(free_port())
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", module, str(number), port, *words],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    try:
+        ends = [process.communicate(timeout=timeout) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(err[-4000:] for _, err in ends)
+    return [json.loads(out.splitlines()[-1]) for out, _ in ends]
+
+
+def free_port() -> int:
+    """A port that nobody holds at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
