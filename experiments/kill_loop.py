@@ -14,6 +14,7 @@ form. Safe to interrupt: started again it goes on.
 import argparse
 import json
 import random
+import signal
 import statistics
 import sys
 from collections.abc import Sequence
@@ -75,8 +76,8 @@ class KillLoop:
         first = self.lives[form.folder][0]
         since = draw.choices(("training", "start"), (3, 1))[0]
         longest = first["start_seconds"] if since == "start" else first["seconds"] - first["start_seconds"]
-        signal = draw.choice(("TERM", "KILL"))
-        return Kill(signal, draw.randrange(form.processes), since, round(draw.uniform(0, longest), 2))
+        how = draw.choice(("TERM", "KILL"))
+        return Kill(how, draw.randrange(form.processes), since, round(draw.uniform(0, longest), 2))
 
     def _note(self, form: Form, run: Path, life: Life) -> None:
         self.lives[form.folder].append({"run": run.name, **asdict(life), "finished": life.finished})
@@ -151,6 +152,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # A life that is under way is ended with the loop, whichever way that is asked to stop.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main())
     except RuntimeError as error:

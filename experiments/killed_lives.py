@@ -162,6 +162,7 @@ class Trainings:
         for number, log in enumerate(logs):
             others = ["--coordinator", f"127.0.0.1:{port}", "--num-processes", str(form.processes)]
             others += ["--process-id", str(number), "--silence-timeout", str(SILENCE)]
+            others += ["--start-timeout", str(3 * SILENCE)]
             with log.open("wb") as file:
                 processes.append(
                     subprocess.Popen(

@@ -76,10 +76,11 @@ def end_of_trainer(action: Callable[[], int], environ: Mapping[str, str]) -> int
         except Exception as error:
             if not lost_contact(error):
                 raise
+            reason = f"another process cannot be reached ({str(error).splitlines()[0]})"
+            print(f"recgoat train: {reason}; waiting to hear which.", file=sys.stderr, flush=True)
             # The service finds out who has gone, and ends this process here; the parent says it.
             leave()
-            reason = str(error).splitlines()[0]
-            raise RunStoppedError(f"another process cannot be reached ({reason}). {_AGAIN}") from error
+            raise RunStoppedError(f"{reason}. {_AGAIN}") from error
 
     try:
         code = ended("train", contact_kept)
@@ -133,11 +134,12 @@ def supervised(arguments: Sequence[str], *, cluster: Cluster, config: HostsConfi
     try:
         assert trainer.stdout is not None
         assert trainer.stderr is not None
-        results = threading.Thread(target=_passed_on, args=(trainer.stdout, sys.stdout))
-        results.start()
-        tail = _passed_on(trainer.stderr, sys.stderr)
-        results.join()
-        code = trainer.wait()
+        with trainer:
+            results = threading.Thread(target=_passed_on, args=(trainer.stdout, sys.stdout))
+            results.start()
+            tail = _passed_on(trainer.stderr, sys.stderr)
+            results.join()
+        code = trainer.returncode
         told = os.read(outcome, 1)
     finally:
         for number, handler in before.items():
@@ -192,8 +194,8 @@ def reason_of(tail: str, *, cluster: Cluster, config: HostsConfig) -> str | None
     if found := re.search(_LATE, said):
         numbers = ", ".join(found[1].split())
         return (
-            f"process {numbers} has not come to the end within {config.silence_timeout} s of the others; expected all "
-            f"to end together. It lives, and hangs or is slow. {_AGAIN}"
+            f"process {numbers} has not ended within {config.silence_timeout} s of the others; expected all to end "
+            f"together. It has not gone, but hangs or is slow. {_AGAIN}"
         )
     status = said.partition("absl::Status: ")[2].strip().partition("\n")[0]
     return f"JAX's service has ended this process ({status[:300]}); expected none of its errors. {_AGAIN}"

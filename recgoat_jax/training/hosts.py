@@ -20,6 +20,8 @@ from jaxtyping import Shaped
 from recgoat_jax.errors import RecgoatError, RunStoppedError, SavedAndStopped, UsageError
 from recgoat_jax.training.cluster import Cluster, HostsConfig
 
+_LOST = r"Gloo \w+ failed|Connection (closed|reset) by peer|[Cc]oordination ?[Ss]ervice"
+
 
 def join(cluster: Cluster, config: HostsConfig) -> None:
     """Connects this process with the others; before anything else is asked of JAX.
@@ -200,11 +202,14 @@ def leave() -> None:
 
 
 def lost_contact(error: BaseException) -> bool:
-    """Whether an error of JAX says that what another process should have sent did not come."""
-    return isinstance(error, jax.errors.JaxRuntimeError) and re.search(_LOST, str(error)) is not None
-
-
-_LOST = r"Gloo .* failed|Connection (closed|reset)|coordination service|UNAVAILABLE"
+    """Whether an error, or one that it followed, says that what another process should have sent did not come."""
+    found: BaseException | None = error
+    while found is not None:
+        # Where JAX dispatches a program, it makes a ValueError of what the runtime says.
+        if isinstance(found, jax.errors.JaxRuntimeError | ValueError) and re.search(_LOST, str(found)):
+            return True
+        found = found.__cause__ or found.__context__
+    return False
 
 
 __all__ = [

@@ -34,8 +34,8 @@ LATE = (
         ),
         (
             "INTERNAL: Failed to disconnect from coordination service with status: INTERNAL: Shutdown barrier has "
-            "failed.\nBarrier result: 'INTERNAL: Barrier failed because: task is set to ERROR: UNAVAILABLE: Task 2 heartbeat "
-            "timeout. This indicates that the remote task has failed, got preempted, or crashed unexpectedly.",
+            "failed.\nBarrier result: 'INTERNAL: Barrier failed because: task is set to ERROR: UNAVAILABLE: Task 2 "
+            "heartbeat timeout. This indicates that the remote task has failed, got preempted, or crashed.",
             "process 2 has gone: no sign of life for 7 s",
         ),
         (
@@ -43,7 +43,7 @@ LATE = (
             "restarted unexpectedly or this task is experiencing network issues.",
             "process 0 has gone, or cannot be reached",
         ),
-        (LATE, "process 0, 2 has not come to the end within 7 s of the others"),
+        (LATE, "process 0, 2 has not ended within 7 s of the others"),
         (
             "INTERNAL: something new\nand more",
             "JAX's service has ended this process (INTERNAL: something new); expected none",
@@ -55,7 +55,7 @@ def test_what_the_service_says_is_told_for_what_it_means(status: str, reason: st
     told = reason_of(f"{earlier}{DYING}{status}\n*** Check failure stack trace: ***\n", cluster=CLUSTER, config=CONFIG)
     assert told is not None
     assert told.startswith(reason)
-    others = ("has gone", "not come to the end", "not all processes have met", "has ended this process")
+    others = ("has gone", "not ended", "not all processes have met", "has ended this process")
     assert sum(words in told for words in others) == 1
 
 

@@ -12,11 +12,11 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 
 
-def report_of(module: str) -> Any:
-    """The report of a module that sets its own devices."""
+def report_of(module: str, *words: str) -> Any:
+    """The report of a module that sets its own devices, run with these arguments."""
     environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
     done = subprocess.run(
-        [sys.executable, "-m", module], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", module, *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
