@@ -11,10 +11,12 @@ import re
 import socket
 import uuid
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import jax
 import numpy as np
 from etils import epath
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Shaped
 
 from recgoat_jax.errors import RecgoatError, RunStoppedError, SavedAndStopped, UsageError
@@ -67,6 +69,27 @@ def _check_port(coordinator: str) -> None:
                 f"--coordinator {coordinator}: port {port} of this machine is taken ({error.strerror}); expected a "
                 "free one. End the process that holds it, or choose another port on all hosts."
             ) from error
+
+
+def connect(mesh: Mesh) -> None:
+    """Lets the devices along each axis of a mesh, and all of them, find each other, while all processes are in step.
+
+    Between CPU processes a group of devices connects when it first exchanges something, and gives up after 30 s: within
+    a long program one process may come later than that, because it compiled for longer. Afterwards it may.
+
+    Args:
+        mesh: the devices of all processes.
+    """
+    if jax.process_count() == 1:
+        return
+    axes, spread = mesh.axis_names, PartitionSpec(mesh.axis_names)
+    ones = jax.make_array_from_callback(
+        (mesh.size,), NamedSharding(mesh, spread), lambda index: np.ones(mesh.size, np.float32)[index]
+    )
+    for group in (*((axis,) for axis in axes), axes):
+        others = PartitionSpec(tuple(axis for axis in axes if axis not in group) or None)
+        summed = jax.shard_map(partial(jax.lax.psum, axis_name=group), mesh=mesh, in_specs=spread, out_specs=others)
+        jax.block_until_ready(jax.jit(summed)(ones))
 
 
 def is_first() -> bool:
@@ -216,6 +239,7 @@ __all__ = [
     "barrier",
     "check_agreement",
     "check_shared",
+    "connect",
     "failure_of",
     "from_first",
     "gathered",

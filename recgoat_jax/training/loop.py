@@ -76,6 +76,8 @@ def train(
             held.enter_context(run_lock(workdir))
 
         hosts.on_first(take_the_directory)
+        if devices is not None:
+            hosts.connect(devices)
         # ---- Data: prepared on first use, read and verified by the first process; the others read their parts later.
         dataset = None
         loaded: list[LoadedData] = []

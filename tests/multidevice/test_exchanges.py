@@ -10,3 +10,12 @@ def test_scattered_sums_beside_large_sums_come_to_an_end() -> None:
     """With `jax.lax.psum_scatter` in the place of ours it never ends: JAX 0.10 on CPU, between processes."""
     reports = reports_of_two("tests.multidevice.exchanges", devices=2, timeout=120)
     assert reports == [{"devices": 4, "right": True}] * 2
+
+
+@pytest.mark.multidevice
+@pytest.mark.slow
+def test_a_host_may_come_late_to_an_exchange() -> None:
+    """Values 0 to 3 on devices of which each row of the mesh, (0, 1) and (2, 3), is one process."""
+    first, second = reports_of_two("tests.multidevice.late_host", devices=2, timeout=300)
+    assert first == {"data": [[2.0], [4.0]], "rows": [[1.0], [1.0]], "data+rows": [[6.0], [6.0]]}
+    assert second == first | {"rows": [[5.0], [5.0]]}
