@@ -22,7 +22,7 @@ from jaxtyping import Shaped
 from recgoat_jax.errors import RecgoatError, RunStoppedError, SavedAndStopped, UsageError
 from recgoat_jax.training.cluster import Cluster, HostsConfig
 
-_LOST = r"Gloo \w+ failed|Connection (closed|reset) by peer|[Cc]oordination ?[Ss]ervice"
+_LOST = r"Gloo \w+ failed|Connection (closed|reset) by peer|(?i:coordination ?service)"
 
 
 def join(cluster: Cluster, config: HostsConfig) -> None:
