@@ -80,7 +80,9 @@ class KillLoop:
         return Kill(how, draw.randrange(form.processes), since, round(draw.uniform(0, longest), 2))
 
     def _note(self, form: Form, run: Path, life: Life) -> None:
-        self.lives[form.folder].append({"run": run.name, **asdict(life), "finished": life.finished})
+        self.lives[form.folder].append(
+            {"run": run.name, **asdict(life), "codes": list(life.codes), "finished": life.finished}
+        )
         write_atomically(self._file, json.dumps(self.lives, indent=1) + "\n")
         end = "finished" if life.finished else f"codes {', '.join(map(str, life.codes))}"
         what = "left alone"

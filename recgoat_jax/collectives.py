@@ -1,5 +1,6 @@
 """Collectives that must not be the platform's own everywhere; for `jax.shard_map` and `jax.pmap`."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -24,11 +25,29 @@ def sum_scattered(x: Any, axis_name: AxisNames, *, axis: int = 0) -> Any:
     Returns:
         The part of this device, an n-th of x along the axis; its gradient is that of the sum.
     """
+    return _scattered(x, axis_name, axis)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _scattered(x: Any, axis_name: AxisNames, axis: int) -> Any:
     return jax.lax.platform_dependent(
         x,
         cpu=lambda x: _exchanged(x, axis_name, axis),
         default=lambda x: jax.lax.psum_scatter(x, axis_name, scatter_dimension=axis, tiled=True),
     )
+
+
+def _forward(x: Any, axis_name: AxisNames, axis: int) -> tuple[Any, None]:
+    return _scattered(x, axis_name, axis), None
+
+
+def _backward(axis_name: AxisNames, axis: int, _: None, gradient: Any) -> tuple[Any]:
+    # Automatic differentiation would keep the choice of the platform as a branch at run time. What is exchanged within
+    # a branch is not ordered with what is exchanged outside, and between CPU processes the two wait for each other.
+    return (jax.lax.all_gather(gradient, axis_name, axis=axis, tiled=True),)
+
+
+_scattered.defvjp(_forward, _backward)
 
 
 def _exchanged(x: Any, axis_name: AxisNames, axis: int) -> Any:

@@ -39,4 +39,4 @@ def test_killed_and_started_again_a_run_ends_as_if_unbroken(tmp_path: Path) -> N
     again.kill(FORMS[0], 2)
     assert again.lives == loop.lives
     # What is compared is not the same file.
-    assert differences(tmp_path / "two" / "run-0", tmp_path / "one" / "unbroken") != []
+    assert differences(tmp_path / "two" / "run-1", tmp_path / "one" / "unbroken") != []
