@@ -9,6 +9,7 @@ is read. Of several processes all train and the first writes; they share the che
 import json
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import jax
 from etils import epath

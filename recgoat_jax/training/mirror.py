@@ -22,7 +22,7 @@ from recgoat_jax.files import (
     VECTORS_FILE,
     write_atomically,
 )
-from recgoat_jax.training.lock import run_lock
+from recgoat_jax.lock import run_lock
 
 _FILES = (CONFIG_FILE, ENVIRONMENT_FILE, METRICS_FILE, VECTORS_FILE, PER_USER_FILE, RESULT_FILE)
 """In this order: the result says that the others are complete."""

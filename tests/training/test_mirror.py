@@ -10,7 +10,7 @@ from etils import epath
 from recgoat_jax.cli.main import main
 from recgoat_jax.data.storage import write_dataset
 from recgoat_jax.errors import RunStoppedError
-from recgoat_jax.training.lock import run_lock
+from recgoat_jax.lock import run_lock
 from recgoat_jax.training.mirror import mirrored
 from tests.worlds import blocks
 
