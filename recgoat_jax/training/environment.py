@@ -36,6 +36,10 @@ CORE = (
 EXTRAS = {
     "data": ("pooch",),
     "seq": ("array-record",),
+    "text": ("safetensors", "tokenizers", "huggingface-hub"),
+    "image": ("pillow",),
+    "features": ("sentence-transformers", "torch", "transformers"),
+    "llm": ("aiohttp",),
     "gpu": ("jax-cuda13-plugin",),
     "tpu": ("libtpu",),
     "gcs": ("gcsfs", "google-auth"),

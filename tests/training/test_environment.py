@@ -49,7 +49,7 @@ def test_package_lists_are_those_of_pyproject() -> None:
     core = {re.split(r"[\[<>=]", requirement)[0] for requirement in project["dependencies"]}
     assert set(CORE) - {"jaxlib"} == core
     assert set(EXTRAS) == set(project["optional-dependencies"])
-    for extra in ("data", "seq"):
+    for extra in ("data", "seq", "text", "image", "llm"):
         named = {re.split(r"[\[<>=]", requirement)[0] for requirement in project["optional-dependencies"][extra]}
         assert set(EXTRAS[extra]) == named
 

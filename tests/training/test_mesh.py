@@ -55,6 +55,7 @@ CONFIGS: tuple[ModelConfig, ...] = (
     LightGcnConfig(dim=8),
     RecGoatConfig(dim=8, neighbors=3),
     RecGoatConfig(dim=8, neighbors=3, rating="learned"),
+    RecGoatConfig(dim=8, neighbors=3, user_branch="neighbors", user_join="gate"),
 )
 
 

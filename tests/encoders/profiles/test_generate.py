@@ -299,6 +299,8 @@ def test_a_run_works_where_a_loop_runs_already_and_can_be_interrupted_there(tmp_
     async def cell(url, **options):
         return run(PROMPTS, config(url, tmp_path), yes=True, **options)
 
+    # Where the tests were started with the signal ignored, as a shell does in the background, nothing would come.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with chat_server(reply=reply, seconds=0.02) as server:
         interrupt = threading.Timer(0.2, signal.pthread_kill, [threading.get_ident(), signal.SIGINT])
         with chat_server(["hang"] * 12) as stuck:
@@ -309,6 +311,7 @@ def test_a_run_works_where_a_loop_runs_already_and_can_be_interrupted_there(tmp_
                 loop.run_until_complete(cell(stuck.url))
             assert time.monotonic() - began < 4
         assert len(asyncio.run(cell(server.url)).texts) == 12
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_key_stands_in_no_file_and_no_result(tmp_path, monkeypatch, caplog):
