@@ -87,7 +87,7 @@ def main() -> None:
     plain = ("plain", None, 1, 1)
     runs: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
-        for arithmetic, wide in (("float32", "0"), ("float64", "1")):
+        for arithmetic, wide in (("float64", "1"), ("float32", "0")):
             forms = [(plain, "plain", "recgoat_jax.cli.main"), (mesh, given.mesh, "recgoat_jax.cli.main")]
             if arithmetic == "float32":
                 forms.append((plain, "plain, one bit moved", "experiments.benchmarks.to_the_end"))
