@@ -21,9 +21,9 @@ import numpy as np  # noqa: E402
 
 from recgoat_jax.cli.train import load_experiment  # noqa: E402
 from recgoat_jax.errors import SavedAndStopped  # noqa: E402
-from recgoat_jax.files import read_json_lines  # noqa: E402
 from recgoat_jax.training import RunResult, fit, loop, train  # noqa: E402
 from recgoat_jax.training.mesh import MeshShape, make_mesh  # noqa: E402
+from tests.multidevice.subprocesses import log_of  # noqa: E402
 
 WIDE, OTHERS = MeshShape(4, 2), (MeshShape(2, 2), MeshShape(1, 2), MeshShape(8, 1))
 SMALL = MeshShape(2, 2)
@@ -54,15 +54,9 @@ def trained(experiment: Path, workdir: Path, shape: MeshShape, *, stop: bool = F
             return None
 
 
-def log(directory: Path) -> list[dict[str, Any]]:
-    timed = ("seconds", "examples_per_second")
-    lines = read_json_lines(directory / "metrics.jsonl")
-    return [{name: value for name, value in line.items() if name not in timed} for line in lines]
-
-
 def difference(found: Path, expected: Path) -> dict[str, Any]:
     """The largest difference of the logs, their order, and whether the vectors are equal bit for bit."""
-    ours, theirs = log(found), log(expected)
+    ours, theirs = log_of(found), log_of(expected)
     assert [(line["kind"], line["epoch"], line["step"]) for line in ours] == [
         (line["kind"], line["epoch"], line["step"]) for line in theirs
     ]

@@ -9,7 +9,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from recgoat_jax.files import read_json_lines
+
 ROOT = Path(__file__).parents[2]
+
+
+def log_of(run: Path) -> list[dict[str, Any]]:
+    """The log of a run without its times."""
+    timed = ("seconds", "examples_per_second")
+    lines = read_json_lines(run / "metrics.jsonl")
+    return [{name: value for name, value in line.items() if name not in timed} for line in lines]
 
 
 def report_of(module: str, *words: str) -> Any:

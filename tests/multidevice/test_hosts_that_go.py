@@ -148,7 +148,8 @@ def test_a_host_with_an_error_of_its_own_says_that_and_nothing_of_others(hosts: 
     assert hosts.codes() == [5, 2]
     assert "recgoat train: --mesh data=3,rows=1: 3 devices are asked for, there are 2" in hosts.log(1)
     assert "has gone" not in hosts.log(1)
-    assert "recgoat train: process 1 has gone" in hosts.log(0)
+    # Which of the two the first host hears first, the end of the other or the end of its connection, is not settled.
+    assert re.search(r"recgoat train: (process 1 has gone|another process cannot be reached)", hosts.log(0))
 
 
 @pytest.mark.multidevice

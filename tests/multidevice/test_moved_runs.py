@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from recgoat_jax.data.storage import write_dataset
-from tests.multidevice.moved_runs import log
-from tests.multidevice.subprocesses import ROOT, free_port, report_of
+from tests.multidevice.subprocesses import ROOT, free_port, log_of, report_of
 from tests.worlds import blocks
 
 EXPERIMENT = """
@@ -46,7 +45,7 @@ def test_a_run_goes_on_with_other_devices_and_processes(tmp_path: Path) -> None:
         assert found["test"] <= 1e-6, (shape, found)
         assert not found["same"], "the order of sums differs; if nothing does, the other mesh was not used"
     _go_on_together(tmp_path)
-    assert log(tmp_path / "two") == log(tmp_path / "small")
+    assert log_of(tmp_path / "two") == log_of(tmp_path / "small")
     with np.load(tmp_path / "two" / "vectors.npz") as two, np.load(tmp_path / "small" / "vectors.npz") as small:
         for name in ("users", "items"):
             np.testing.assert_array_equal(two[name], small[name])
