@@ -155,7 +155,8 @@ def gcloud(state, words):
             state["queued"][name] = {**new, "state": "WAITING_FOR_RESOURCES"}
         else:
             state["nodes"][name] = {**new, "state": "READY"}
-        return 0
+        # The wait for what was asked for may fail, and that is there all the same.
+        return int(os.environ.get("CREATE_ENDS", "0"))
     if verb == "list" and kind == "tpu-vm":
         columns = {
             "state": lambda thing: thing["state"],
@@ -199,7 +200,7 @@ def xpk(state, words):
         if sum(name in flags for name in ("spot", "on-demand", "flex", "reservation")) != 1:
             fail("one kind of capacity, please")
         state["clusters"][cluster] = {"state": "RUNNING", "types": {flags["tpu-type"]: "4"}}
-        return 0
+        return int(os.environ.get("CREATE_ENDS", "0"))
     if cluster not in state["clusters"]:
         fail(f"no cluster {cluster}")
     if path == ("cluster", "delete"):
@@ -216,7 +217,7 @@ def xpk(state, words):
             with open(f"{HERE}/script-dir.txt", "w") as file:
                 file.write("\n".join(sorted(os.listdir(flags["script-dir"]))))
         result = json.loads(os.environ.get("WORKLOAD_ENDS", '{"ends": "Completed", "codes": [0, 0]}'))
-        state["workloads"][flags["workload"]] = {**result, "looks": 0}
+        state["workloads"][flags["workload"]] = {**result, "looks": 0, "command": flags["command"]}
     elif flags["workload"] in state["workloads"]:
         del state["workloads"][flags["workload"]]
     else:
@@ -244,9 +245,12 @@ def kubectl(state, words):
             return 0 if "ignore-not-found" in flags else 1
         # Over when one has looked twice.
         workload["looks"] += 1
-        if flags["output"] != 'jsonpath={.metadata.name} {.status.conditions[?(@.status=="True")].type}':
+        condition = '{.metadata.name} {.status.conditions[?(@.status=="True")].type}'
+        command = "{.spec.replicatedJobs[*].template.spec.template.spec.containers[*].command[*]}"
+        if flags["output"] != f'jsonpath={condition}{{"\\n"}}{command}':
             fail(f"unknown output {flags['output']}")
-        print(positional[1], "StartupPolicyCompleted", workload["ends"] if workload["looks"] > 1 else "", end="")
+        print(positional[1], "StartupPolicyCompleted", workload["ends"] if workload["looks"] > 1 else "")
+        print("bash -c", f"({workload.get('command', 'true')}) & PID=$!;", end="")
     elif positional[0] == "pods":
         label = re.match(r"xpk.google.com/workload=([^,]+)", flags["selector"])
         workload = state["workloads"].get(label[1] if label else "")

@@ -142,6 +142,16 @@ def test_the_printed_delete_command_works(cloud: Cloud) -> None:
     ]
 
 
+@pytest.mark.parametrize("queued", ["0", "1"])
+def test_a_create_that_fails_prints_the_delete_command(cloud: Cloud, queued: str) -> None:
+    made = cloud.run("create", "--yes", QUEUED=queued, CREATE_ENDS="3")
+    assert made.returncode == 3
+    assert cloud.state["queued" if queued == "1" else "nodes"]
+    assert cloud.paste(f"{delete_command(made.stderr)} --yes").returncode == 0
+    assert not cloud.state["queued"]
+    assert not cloud.state["nodes"]
+
+
 @pytest.mark.parametrize(
     ("words", "variables", "message"),
     [

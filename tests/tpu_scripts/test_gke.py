@@ -47,6 +47,13 @@ def test_creates_a_cluster(cloud: Cloud, variables: dict[str, str], capacity: st
     assert cloud.calls_of("delete") == [["xpk", "cluster", "delete", *PLACE, "--force", "--quiet"]]
 
 
+def test_a_create_that_fails_prints_the_delete_command(cloud: Cloud) -> None:
+    made = cloud.run("gke/create", "--yes", CREATE_ENDS="3")
+    assert made.returncode == 3
+    assert cloud.paste(f"{delete_command(made.stderr)} --yes").returncode == 0
+    assert not cloud.state["clusters"]
+
+
 def test_create_called_again(cloud: Cloud) -> None:
     cluster(cloud)
     again = cloud.run("gke/create", "--yes")
@@ -175,9 +182,8 @@ def test_exit_code_of_the_training(cloud: Cloud, ends: str, codes: list[int], co
 
 
 def test_run_called_again(cloud: Cloud) -> None:
-    going = {"ends": "Completed", "codes": [0], "looks": 0}
-    cluster(cloud, train=going)
-    followed = cloud.run("gke/run", "recgoat", IMAGE="i", **RUN)
+    going_again(cloud)
+    followed = cloud.run("gke/run", "recgoat", "--", *AWKWARD, IMAGE="i", **RUN)
     assert followed.returncode == 0
     assert "runs already" in followed.stderr
     assert not cloud.calls_of("create") + cloud.calls_of("delete")
@@ -185,6 +191,42 @@ def test_run_called_again(cloud: Cloud) -> None:
     assert cloud.run("gke/run", "recgoat", IMAGE="i", **RUN).returncode == 0
     verbs = [call[2] for call in cloud.calls_of("xpk") if call[2] != "list"]
     assert verbs == ["delete", "create"]
+
+
+def going_again(cloud: Cloud) -> None:
+    """A workload of the awkward line that has not ended yet, and no call remembered."""
+    cluster(cloud)
+    assert cloud.run("gke/run", "recgoat", "--", *AWKWARD, IMAGE="i", **RUN).returncode == 0
+    state = cloud.state
+    state["workloads"]["train"]["looks"] = 0
+    cloud.state = state
+    cloud.forget()
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [(["recgoat"], {}), (["light_gcn", "--", *AWKWARD], {}), (["recgoat", "--", *AWKWARD], {"WORKDIR": "gs://b/two"})],
+)
+def test_run_does_not_follow_another_training(cloud: Cloud, words: list[str], variables: dict[str, str]) -> None:
+    going_again(cloud)
+    refused = cloud.run("gke/run", *words, **{"IMAGE": "i", **RUN, **variables})
+    assert refused.returncode == 1
+    assert "something else trains as 'train'; choose another WORKLOAD" in refused.stderr
+    assert not cloud.calls_of("create") + cloud.calls_of("delete") + cloud.calls_of("logs")
+
+
+def test_dry_run_prints_every_command(cloud: Cloud) -> None:
+    shown = cloud.run("gke/run", "--dry-run", "recgoat", "--", "a b", **RUN).stdout
+    order = [
+        "clusters list",
+        "xpk workload list",
+        "current-context",
+        "get jobset",
+        "# where one has ended: xpk workload delete",
+    ]
+    order += ["tar -czf", "tar -xzf", "xpk workload create", "get pods", "logs --follow", "terminated.exitCode"]
+    places = [shown.index(part) for part in order]
+    assert places == sorted(places)
 
 
 def test_run_needs_a_cluster_that_runs(cloud: Cloud) -> None:

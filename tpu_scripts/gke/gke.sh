@@ -42,12 +42,13 @@ connect() {
 
 on_cluster() { call kubectl "--context=$CONTEXT" "$NAMESPACE" "$@"; }
 
-# WORKLOAD_STATE: absent, running, Completed or Failed.
+# WORKLOAD_STATE: absent, running, Completed or Failed; WORKLOAD_COMMAND: what its containers run.
 find_workload() {
-  local found
+  local found container=".spec.replicatedJobs[*].template.spec.template.spec.containers[*]"
   found=$(on_cluster get jobset "$WORKLOAD" --ignore-not-found \
-    "--output=jsonpath={.metadata.name} {.status.conditions[?(@.status==\"True\")].type}")
-  case "$found " in
+    "--output=jsonpath={.metadata.name} {.status.conditions[?(@.status==\"True\")].type}{\"\\n\"}{$container.command[*]}")
+  WORKLOAD_COMMAND=${found#*$'\n'}
+  case "${found%%$'\n'*} " in
     " ") WORKLOAD_STATE=absent ;;
     *" Completed "*) WORKLOAD_STATE=Completed ;;
     *" Failed "*) WORKLOAD_STATE=Failed ;;
