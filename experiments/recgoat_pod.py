@@ -1,6 +1,6 @@
 """RecGOAT for a pod: 100 million users, 10 million items, 1 billion training pairs, generated; planned, not yet run.
 
-Command:  recgoat plan experiments/recgoat_pod.py --topology v5e:16x16 --mesh rows=all
+Command:  recgoat plan experiments/recgoat_pod.py --topology v5p:4x4x8 --mesh rows=all
           recgoat train experiments/recgoat_pod_small.py --mesh data=2,rows=4   (the same in small, runs anywhere)
 Cost:     see docs/scale.md, compiled figures and estimates; nobody has paid for it
 Expected: nothing yet

@@ -1,7 +1,7 @@
 """Compiled plans for docs/scale.md: from one chip to a pod, strong and weak scaling; no TPU is needed.
 
     pip install "recgoat-jax[tpu]"
-    python -m experiments.scaling [GROUP ...]
+    python -m experiments.scaling [GROUP ...] [--stored]
 
 Every plan is the training step of an experiment compiled ahead of time for a slice. What is done is read from
 ``experiments/results/scaling.json`` and not compiled again (delete the file to start afresh), so that it may be
@@ -13,7 +13,7 @@ group      what
 baby       RecGOAT on Amazon Baby: one chip, 16, 256
 host       10 million users, 1 million items, 100 million pairs on the chips of one host
 pod        100 million users, 10 million items, 1 billion pairs, 1,048,576 examples a step
-strong     one problem on more and more chips
+strong     one problem on more and more chips: 4 million users, 400,000 items, 40 million pairs, 65,536 examples a step
 weak       a problem that grows with the chips: 200,000 users, 20,000 items, 2 million pairs, 4,096 examples a chip
 =========  ==============================================================================================
 """
@@ -69,12 +69,8 @@ GROUPS: dict[str, tuple[Point, ...]] = {
     ),
     "strong": tuple(_sized(name, *_STRONG) for name in ("v5e:4x4", "v5e:8x8", "v5e:16x16")),
     "weak": (_weak("v5e:4x4", 16), _weak("v5e:8x8", 64), _weak("v5e:16x16", 256)),
-    "host": (_sized("v5e:2x4", *_HOST), _sized("v5p:2x2x1", *_HOST)),
-    "pod": (
-        _sized("v5e:16x16", *_POD),
-        _sized("v5e:16x16", *_POD[:3], 524_288),
-        *(_sized(name, *_POD) for name in ("v5p:4x4x4", "v5p:4x4x8", "v5p:8x8x4")),
-    ),
+    "host": (_sized("v6e:2x4", *_HOST), _sized("v5p:2x2x1", *_HOST), _sized("v5e:2x4", *_HOST)),
+    "pod": tuple(_sized(name, *_POD) for name in ("v5p:4x4x8", "v5p:4x8x8", "v5e:16x16")),
 }
 
 
@@ -95,6 +91,7 @@ def planned(point: Point) -> dict[str, Any]:
         items=point.items,
         edges=point.edges,
         global_batch=point.batch,
+        only_step=True,
     )
     return run(command)[0].to_json()
 
@@ -102,7 +99,7 @@ def planned(point: Point) -> dict[str, Any]:
 def as_markdown(plans: list[dict[str, Any]]) -> str:
     """A table of plans: facts, and behind them the estimates."""
     lines = [
-        "| slice | mesh | users | pairs | examples a step | memory of a chip, GB | of which arguments | "
+        "| slice | mesh | users | pairs | examples a step | memory of a chip, GiB | of which arguments | "
         "sent by a chip a step, GB | seconds a step, estimated (bound) |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
@@ -114,8 +111,8 @@ def as_markdown(plans: list[dict[str, Any]]) -> str:
             sent = sum(one["sent"] for one in step["collectives"])
             low, high = guess["step"]
             facts = [
-                f"{step['peak'] / 1e9:.2f} of {plan['capacity'] / 1e9:.2f}",
-                f"{step['arguments'] / 1e9:.2f}",
+                f"{step['peak'] / 2**30:.2f} of {plan['capacity'] / 2**30:.2f}",
+                f"{step['arguments'] / 2**30:.2f}",
                 f"{sent / 1e9:.2f}",
                 f"{low:.2g} to {high:.2g} ({guess['bound']})",
             ]
@@ -128,7 +125,9 @@ def main() -> None:
     """Compiles what is missing, writes tables and figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; by default all")
-    names = parser.parse_args().groups or list(GROUPS)
+    parser.add_argument("--stored", action="store_true", help="compile nothing: tables and figures of what is stored")
+    given = parser.parse_args()
+    names = [] if given.stored else given.groups or list(GROUPS)
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
     jax.config.update("jax_platforms", "cpu")
     stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}

@@ -31,7 +31,7 @@ class PlanCommand:
     topology: str | None = None
     """The slice, such as v5e:16x16 or v5p:4x4x4; or cpu:N, the devices of this process."""
     sweep: tuple[str, ...] = ()
-    """Several slices, one after the other."""
+    """Several slices, one after the other: a table, and the scaling figure."""
     mesh: str | None = None
     """Shape of the mesh, such as data=4,rows=4; rows=all spreads rows over every device of each slice."""
     users: int | None = None
@@ -50,7 +50,7 @@ class PlanCommand:
     """Table of chips and prices (TOML)."""
     json: Path | None = None
     """File for everything, as JSON; of a sweep a list."""
-    figure: Path | None = None
+    figure: Path = Path("scaling")
     """File for the scaling figure of a sweep, without suffix: PNG and PDF."""
     only_step: bool = False
     """Leave out what is compiled beside the step: one propagation, the ranking of a block of users."""
@@ -80,9 +80,8 @@ def run(command: PlanCommand) -> list[Plan]:
         if command.json is not None:
             found = [plan.to_json() for plan in plans]
             write_atomically(command.json, json.dumps(found if command.sweep else found[0], indent=2) + "\n")
-    if len(plans) > 1:
+    if command.sweep:
         print(sweep_table(plans))
-    if command.figure is not None:
         from recgoat_jax.report.scaling import draw_scaling
 
         for path in draw_scaling([plan.to_json() for plan in plans], command.figure):

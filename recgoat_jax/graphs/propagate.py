@@ -16,6 +16,9 @@ from recgoat_jax.graphs.adjacency import Adjacency, CompressedRows
 _NARROWEST = 8
 """Columns below which the CPU kernel falls back to a scalar loop, three times slower than with 8 columns."""
 
+_BLOCK_EDGES = 1 << 22
+"""Edges whose messages an accelerator holds at once; rows of up to 128 columns take 2 GiB there."""
+
 
 def propagate(
     adjacency: Adjacency,
@@ -115,14 +118,39 @@ def _kernel(
 def segment_sum_product(
     rows: CompressedRows, weights: Float[Array, "edges heads"], x: Float[Array, "columns dim"]
 ) -> Float[Array, "rows dim"]:
-    """`sparse_product` by a gather and a sorted segment sum: the form that accelerators want."""
-    num_columns, dim = x.shape
+    """`sparse_product` by a gather and a sorted segment sum: the form that accelerators want.
+
+    Messages along edges are made head by head, and beyond `_BLOCK_EDGES` edges block by block: those of all edges and
+    heads never stand at once. An axis of heads beside a few columns would be padded to several times its size.
+    """
     heads = weights.shape[1]
     with jax.named_scope("messages along edges"):
-        messages = weights[:, :, None] * x.reshape(num_columns, heads, dim // heads)[rows.senders]
-        return jax.ops.segment_sum(
-            messages.reshape(-1, dim), rows.receivers, num_segments=rows.num_rows, indices_are_sorted=True
+        products = [
+            _head_product(rows, weights[:, head], columns) for head, columns in enumerate(jnp.split(x, heads, axis=1))
+        ]
+        return products[0] if heads == 1 else jnp.concatenate(products, axis=1)
+
+
+def _head_product(
+    rows: CompressedRows, weights: Float[Array, " edges"], x: Float[Array, "columns dim"]
+) -> Float[Array, "rows dim"]:
+    blocks = max(weights.shape[0] - 1, 0) // _BLOCK_EDGES
+    rest = blocks * _BLOCK_EDGES
+    total = jax.ops.segment_sum(
+        weights[rest:, None] * x[rows.senders[rest:]],
+        rows.receivers[rest:],
+        num_segments=rows.num_rows,
+        indices_are_sorted=True,
+    )
+
+    def add_block(block: Int[Array, ""], total: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
+        own, senders, receivers = (
+            jax.lax.dynamic_slice_in_dim(of_edges, block * _BLOCK_EDGES, _BLOCK_EDGES)
+            for of_edges in (weights, rows.senders, rows.receivers)
         )
+        return total.at[receivers].add(own[:, None] * x[senders], indices_are_sorted=True, mode="drop")
+
+    return jax.lax.fori_loop(0, blocks, add_block, total) if blocks else total
 
 
 @jax.custom_vjp

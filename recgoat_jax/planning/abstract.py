@@ -22,7 +22,7 @@ from recgoat_jax.planning.sizes import Planned, Sizes
 from recgoat_jax.training.experiment import Experiment
 from recgoat_jax.training.mesh import lay_out, map_variables, path_names, place_vocabularies, rule_of, spec_of
 from recgoat_jax.training.optimizer import make_optimizer
-from recgoat_jax.training.spread_batches import DealtPairs, SpreadPairs
+from recgoat_jax.training.spread_batches import DealtPairs, HostPairs, SpreadPairs, deal_pairs
 from recgoat_jax.training.step import Program, TrainState
 
 
@@ -153,17 +153,31 @@ class Shapes:
         )
         return blocks, rows("users", dim, dtype=jnp.float32), rows("items", dim, dtype=jnp.float32)
 
-    def pairs(self, batch: int) -> SpreadPairs:
-        """Training pairs; a user has about as many as the others."""
-        devices = self.mesh.size
-        dealt = self.array((devices, padded(self.sizes.pairs / devices)), jnp.int32, EXAMPLE_AXES)
-        return SpreadPairs(
-            dealt=DealtPairs(*(dealt for _ in DealtPairs._fields)),  # type: ignore[arg-type]  # shapes
-            starts=self.array((devices + 1,), jnp.int32),  # type: ignore[arg-type]
-            candidates=self.array((self.sizes.items,), jnp.int32),  # type: ignore[arg-type]
-            num_pairs=self.sizes.pairs,
-            batch_size=batch,
-            bisections=max(1, (16 * self.sizes.pairs // self.sizes.users).bit_length()),
+    def pairs(self, batch: int, dealt: HostPairs | None = None) -> SpreadPairs:
+        """Training pairs: those that are dealt; or as many as there are, a user having about as many as the others."""
+        sizes, devices = self.sizes, self.mesh.size
+        if dealt is None:
+            on_device, candidates = padded(sizes.pairs / devices), sizes.items
+            bisections = max(1, (16 * sizes.pairs // sizes.users).bit_length())
+        else:
+            on_device, candidates, bisections = dealt.dealt.users.shape[1], len(dealt.candidates), dealt.bisections
+
+        def made() -> SpreadPairs:
+            return SpreadPairs(
+                dealt=DealtPairs(*(jnp.zeros((devices, on_device), jnp.int32) for _ in DealtPairs._fields)),
+                starts=jnp.zeros(devices + 1, jnp.int32),
+                candidates=jnp.zeros(candidates, jnp.int32),
+                num_pairs=sizes.pairs,
+                batch_size=batch,
+                bisections=bisections,
+            )
+
+        # As shapes, nothing is made.
+        return jax.tree_util.tree_map_with_path(
+            lambda path, leaf: self.array(
+                leaf.shape, leaf.dtype, *((EXAMPLE_AXES,) if path_names(path).startswith("dealt") else ())
+            ),
+            jax.eval_shape(made),
         )
 
 
@@ -189,8 +203,10 @@ def abstract_program(experiment: Experiment, planned: Planned, mesh: Mesh) -> Ab
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
         model = build_model(experiment.model, planned.dataset, rngs=nnx.Rngs(0))
         shapes = Shapes(mesh, planned.sizes)
+        pairs = shapes.pairs(batch)
         if planned.exact:
             placement = place_vocabularies(planned.dataset, mesh)
+            pairs = shapes.pairs(batch, deal_pairs(planned.dataset, placement))
 
             def place(state: nnx.State, _: Any) -> nnx.State:
                 return _as_shapes(lay_out(state, placement), mesh)
@@ -208,7 +224,7 @@ def abstract_program(experiment: Experiment, planned: Planned, mesh: Mesh) -> Ab
         state,
     )
     chosen = jax.ShapeDtypeStruct((batch,), jnp.int32, sharding=NamedSharding(mesh, PartitionSpec()))
-    return Abstract(program, state, shapes.pairs(batch), chosen, shapes)
+    return Abstract(program, state, pairs, chosen, shapes)
 
 
 def _as_shapes(state: nnx.State, mesh: Mesh) -> nnx.State:

@@ -1,5 +1,6 @@
 """What a plan knows of chips and slices, from an editable table, and the devices that a program is compiled for."""
 
+import math
 import os
 import sys
 import tomllib
@@ -22,15 +23,19 @@ class Chip:
     """One row of the table; `chips.toml` says what the fields mean."""
 
     name: str
-    hbm_gb: float
-    usable_gb: float
+    hbm_gib: float
     bf16_tflops: float
     hbm_gbps: float
-    ici_gbps: float
-    ici_links: int
+    link_gbps: float
+    wraps_from: int
     price: tuple[float, float]
     devices: int
     dimensions: int
+
+    @property
+    def capacity(self) -> float:
+        """Bytes that a program on one device may use."""
+        return self.hbm_gib * 2**30 / self.devices
 
 
 class Topology(NamedTuple):
@@ -39,12 +44,14 @@ class Topology(NamedTuple):
     Attributes:
         name: as it was asked for, ``"v5e:16x16"``.
         chip: its chips; None for devices of this machine.
+        shape: chips along each axis; empty for devices of this machine.
         chips: how many.
         devices: what JAX compiles for.
     """
 
     name: str
     chip: Chip | None
+    shape: tuple[int, ...]
     chips: int
     devices: list[Any]
 
@@ -113,11 +120,10 @@ def find_topology(name: str, chips: dict[str, Chip]) -> Topology:
     os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     from jax.experimental import topologies
 
-    count = 1
-    for size in sizes:
-        count *= int(size)
+    extents = tuple(map(int, sizes))
+    count = math.prod(extents)
     # A slice smaller than the four chips of a host is part of one.
-    options = {} if count >= 4 else {"chips_per_host_bounds": [*map(int, sizes), *(1,) * (3 - len(sizes))]}
+    options = {} if count >= 4 else {"chips_per_host_bounds": [*extents, *(1,) * (3 - len(extents))]}
     try:
         with _without_native_messages():
             found = topologies.get_topology_desc(platform="tpu", topology_name=name, **options)
@@ -126,7 +132,7 @@ def find_topology(name: str, chips: dict[str, Chip]) -> Topology:
             f"--topology {name}: the compiler knows no such slice ({str(error).splitlines()[0]}); expected one of "
             f"{known_topologies(chips)}."
         ) from error
-    return Topology(name, chip, count, list(found.devices))
+    return Topology(name, chip, extents, count, list(found.devices))
 
 
 @contextmanager
@@ -151,7 +157,7 @@ def _this_machine(name: str, count: str) -> Topology:
             f"--topology {name}: this process has {len(devices)} CPU devices; expected cpu:{len(devices)}, or start "
             f"with XLA_FLAGS=--xla_force_host_platform_device_count={count}."
         )
-    return Topology(f"cpu:{len(devices)}", None, len(devices), list(devices))
+    return Topology(f"cpu:{len(devices)}", None, (), len(devices), list(devices))
 
 
 def _examples(chip: Chip) -> tuple[str, ...]:

@@ -54,16 +54,27 @@ def collectives(text: str, num_devices: int) -> list[Collective]:
             if (found := _COLLECTIVE.search(line)) and times[computation]:
                 kind = found.group(2)
                 group = _group_size(line, num_devices)
-                shapes = [_size(*shape) for shape in _SHAPE.findall(found.group(1))]
-                # An asynchronous start returns its operand as well; the result is the largest.
-                size = max(shapes, default=0) if found.group(3) or kind == "all-gather" else sum(shapes)
+                sizes = [_size(*shape) for shape in _SHAPE.findall(found.group(1))]
+                size = _result(f"{kind}{found.group(3) or ''}", group, sizes)
                 count[kind, group] += times[computation]
                 sent[kind, group] += times[computation] * _sent(kind, size, group)
     found = [Collective(kind, number, group, sent[kind, group]) for (kind, group), number in count.items()]
     return sorted(found, key=lambda one: -one.sent)
 
 
-def _sent(kind: str, result: int, group: int) -> float:
+def _result(operation: str, group: int, sizes: list[int]) -> float:
+    """Bytes of the results among the arrays that an operation gives; a start may give its operands back as well."""
+    match operation:
+        case "all-gather-start":
+            return sum(sizes) * group / (group + 1)
+        case "collective-permute-start":
+            # Two numbers of its context come last.
+            return sum(size for size in sizes if size > 4) / 2
+        case _:
+            return float(sum(sizes))
+
+
+def _sent(kind: str, result: float, group: int) -> float:
     """Bytes that a chip sends for a result of so many bytes, by the algorithms that need least."""
     others = (group - 1) / group
     match kind:
@@ -74,7 +85,7 @@ def _sent(kind: str, result: int, group: int) -> float:
         case "all-reduce":
             return 2 * result * others
         case _:
-            return float(result)
+            return result
 
 
 def _by_computation(text: str) -> dict[str, list[str]]:

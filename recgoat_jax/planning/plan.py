@@ -4,7 +4,6 @@ Facts are what the compiler reports: memory, collectives, its own count of opera
 chips makes of them: seconds and dollars. The two are kept apart in every output.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
@@ -14,50 +13,22 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
 from recgoat_jax.arrays import ROWS_AXIS
+from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation.counting import ranking_function
 from recgoat_jax.graphs.products import graph_product
 from recgoat_jax.graphs.sharded_adjacency import ShardedAdjacency
 from recgoat_jax.planning.abstract import Abstract, abstract_program
-from recgoat_jax.planning.chips import Chip, Topology
-from recgoat_jax.planning.hlo import Collective, collectives
+from recgoat_jax.planning.chips import Topology
+from recgoat_jax.planning.compiled import Compiled, compile_for
+from recgoat_jax.planning.estimate import Estimate, estimated
 from recgoat_jax.planning.sizes import Planned
-from recgoat_jax.planning.work import Work, largest_arrays, work_of
+from recgoat_jax.planning.work import largest_arrays, work_of
 from recgoat_jax.training.environment import installed_version
 from recgoat_jax.training.experiment import Experiment
 from recgoat_jax.training.mesh import MeshShape, make_mesh, path_names
 
 _OPTIMIZER_PASSES = 7
 """Adam reads parameter, gradient and both moments, and writes all but the gradient."""
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """What the compiler says of one program; bytes of one chip.
-
-    Attributes:
-        arguments: bytes of what goes in.
-        outputs: bytes of what comes out and takes no argument's place.
-        temporaries: bytes in between; what stays on the core is not counted.
-        code: bytes of the program itself.
-        collectives: what moves between chips.
-        flops: the compiler's count; a loop's body counts once.
-        bytes_accessed: the compiler's count of memory traffic; likewise.
-        seconds: time that compiling took here.
-    """
-
-    arguments: int
-    outputs: int
-    temporaries: int
-    code: int
-    collectives: tuple[Collective, ...]
-    flops: float
-    bytes_accessed: float
-    seconds: float
-
-    @property
-    def peak(self) -> int:
-        """Bytes of memory that a chip needs."""
-        return self.arguments + self.outputs + self.temporaries + self.code
 
 
 class Refused(NamedTuple):
@@ -70,33 +41,6 @@ class Refused(NamedTuple):
 
     said: str
     advice: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a table of chips makes of a training step: estimates, not facts.
-
-    Attributes:
-        work: products and least memory traffic of one chip, counted in the program before compilation.
-        compute: seconds of the matrix units.
-        memory: seconds of the memory at the least traffic.
-        interconnect: seconds of the links.
-        bound: which of the three is longest.
-        step: seconds a step: everything overlapped, to nothing overlapped with the compiler's count of traffic.
-        steps: steps of an epoch.
-        epoch: seconds an epoch.
-        dollars: price of an epoch.
-    """
-
-    work: Work
-    compute: float
-    memory: float
-    interconnect: float
-    bound: str
-    step: tuple[float, float]
-    steps: int
-    epoch: tuple[float, float]
-    dollars: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -179,31 +123,38 @@ def make_plan(
         The plan, also where it does not fit.
 
     Raises:
-        UsageError: a mesh that does not match the slice.
+        UsageError: a mesh that does not match the slice, or a batch with fewer examples than there are devices.
     """
     shape = mesh or MeshShape(data=len(topology.devices))
     over = make_mesh(shape, topology.devices)
+    if planned.sizes.batch < over.size:
+        raise UsageError(
+            f"{planned.sizes.batch} examples a step for {over.size} devices; expected at least one a device. Choose a "
+            f"smaller slice, or --global-batch {over.size} or more."
+        )
     experiment = replace(experiment, loop=replace(experiment.loop, batch_size=planned.sizes.batch))
     abstract = abstract_program(experiment, planned, over)
     given = (abstract.state, abstract.program.constants, abstract.pairs, abstract.chosen)
     jaxpr = jax.make_jaxpr(abstract.program.step)(*given)
-    compiled = compile_for(jax.jit(abstract.program.step, donate_argnums=0), given, num_devices=over.size)
+    # What no step reads lies in memory all the same.
+    step = jax.jit(abstract.program.step, donate_argnums=0, keep_unused=True)
+    compiled = compile_for(step, given, num_devices=over.size)
     others = _others(abstract, over) if with_others and isinstance(compiled, Compiled) else {}
     arguments = _largest_arguments(given)
-    step = compiled if isinstance(compiled, Compiled) else None
+    fact = compiled if isinstance(compiled, Compiled) else None
     estimate = None
-    if step is not None and topology.chip is not None:
+    if fact is not None and topology.chip is not None:
         work = work_of(jaxpr.jaxpr)
         passes = _OPTIMIZER_PASSES * sum(size for name, size in _argument_bytes(given) if name.startswith("params"))
         steps = -(-planned.sizes.pairs // planned.sizes.batch)
-        estimate = estimated(work._replace(bytes=work.bytes + passes), step, topology.chip, topology.chips, steps)
+        estimate = estimated(work._replace(bytes=work.bytes + passes), fact, topology, steps)
     temporaries = tuple(largest_arrays(jaxpr.jaxpr, number=5))
-    capacity = None if topology.chip is None else topology.chip.usable_gb * 1e9 / topology.chip.devices
+    capacity = None if topology.chip is None else topology.chip.capacity
     too_large = None
     if isinstance(compiled, str):
         too_large = compiled
     elif capacity is not None and compiled.peak > capacity:
-        too_large = f"{compiled.peak / 1e9:.2f} GB are needed, a chip has {capacity / 1e9:.2f} GB"
+        too_large = f"{compiled.peak / 2**30:.2f} GiB are needed, a chip has {capacity / 2**30:.2f} GiB"
     return Plan(
         experiment=experiment.name,
         model=type(experiment.model).__name__.removesuffix("Config"),
@@ -213,84 +164,13 @@ def make_plan(
         mesh=str(shape),
         sizes=asdict(planned.sizes),
         capacity=capacity,
-        step=step,
+        step=fact,
         others=others,
         refused=None if too_large is None else Refused(too_large, _advice(shape, planned, arguments, temporaries)),
         largest_arguments=arguments,
         largest_temporaries=temporaries,
         estimate=estimate,
         versions={name: installed_version(name) for name in ("jax", "jaxlib", "libtpu")},
-    )
-
-
-def compile_for(function: Any, given: Sequence[Any], *, num_devices: int) -> Compiled | str:
-    """Compiles a jitted function for the devices of its arguments' shardings.
-
-    Args:
-        function: jitted.
-        given: arguments as shapes.
-        num_devices: devices of the mesh.
-
-    Returns:
-        What the compiler reports; its words where memory does not suffice.
-    """
-    started = time.monotonic()
-    lowered = function.lower(*given)
-    try:
-        program = lowered.compile()
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        return str(error).splitlines()[0].removeprefix("RESOURCE_EXHAUSTED: ")
-    memory, cost = program.memory_analysis(), program.cost_analysis() or {}
-    return Compiled(
-        arguments=memory.argument_size_in_bytes,
-        outputs=memory.output_size_in_bytes - memory.alias_size_in_bytes,
-        temporaries=memory.temp_size_in_bytes,
-        code=memory.generated_code_size_in_bytes,
-        collectives=tuple(collectives(program.as_text() or "", num_devices)),
-        flops=float(cost.get("flops", 0.0)),
-        bytes_accessed=float(cost.get("bytes accessed", 0.0)),
-        seconds=round(time.monotonic() - started, 1),
-    )
-
-
-def estimated(work: Work, step: Compiled, chip: Chip, chips: int, steps: int) -> Estimate:
-    """A roofline: each resource at its peak.
-
-    Args:
-        work: of one device.
-        step: the compiled step.
-        chip: what a chip can do; its devices share it.
-        chips: chips of the slice.
-        steps: steps of an epoch.
-
-    Returns:
-        The estimate.
-    """
-    share = 1 / chip.devices
-    compute = work.bf16_flops / (chip.bf16_tflops * 1e12 * share)
-    memory = work.bytes / (chip.hbm_gbps * 1e9 * share)
-    links = chip.ici_gbps * 1e9 * share
-    interconnect = sum(
-        # Rows that go round a ring use one link; the other collectives use all of a torus.
-        one.sent / (links / chip.ici_links if one.kind == "collective-permute" else links)
-        for one in step.collectives
-    )
-    parts = {"compute": compute, "memory": memory, "interconnect": interconnect}
-    slow = compute + interconnect + max(memory, step.bytes_accessed / (chip.hbm_gbps * 1e9 * share))
-    low, high = max(parts.values()), slow
-    hours = (low * steps / 3600, high * steps / 3600)
-    return Estimate(
-        work=work,
-        compute=compute,
-        memory=memory,
-        interconnect=interconnect,
-        bound=max(parts, key=lambda name: parts[name]),
-        step=(low, high),
-        steps=steps,
-        epoch=(low * steps, high * steps),
-        dollars=(hours[0] * chips * chip.price[0], hours[1] * chips * chip.price[1]),
     )
 
 
@@ -360,4 +240,4 @@ def _advice(
     return tuple(found)
 
 
-__all__ = ["Compiled", "Estimate", "Plan", "Refused", "compile_for", "estimated", "make_plan"]
+__all__ = ["Plan", "Refused", "make_plan"]

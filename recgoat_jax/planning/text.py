@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 
-from recgoat_jax.planning.plan import Compiled, Plan
+from recgoat_jax.planning.compiled import Compiled
+from recgoat_jax.planning.plan import Plan
+
+GIB = 2**30
+"""Memory is told as the compiler tells it, in GiB; traffic in 1e6 or 1e9 bytes."""
 
 
 def as_text(plan: Plan) -> str:
@@ -62,16 +66,16 @@ def sweep_table(plans: Sequence[Plan]) -> str:
         A Markdown table.
     """
     rows = [
-        "| slice | chips | mesh | arguments, GB | temporaries, GB | peak, GB | of, GB | fits | sent a step, GB | "
+        "| slice | chips | mesh | arguments, GiB | temporaries, GiB | peak, GiB | of, GiB | fits | sent a step, GB | "
         "bound (estimate) | step, s (estimate) | epoch, $ (estimate) |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for plan in plans:
         step, estimate = plan.step, plan.estimate
-        sizes = ["-"] * 3 if step is None else [f"{n / 1e9:.2f}" for n in (step.arguments, step.temporaries, step.peak)]
+        sizes = ["-"] * 3 if step is None else [f"{n / GIB:.2f}" for n in (step.arguments, step.temporaries, step.peak)]
         sent = "-" if step is None else f"{sum(one.sent for one in step.collectives) / 1e9:.2f}"
         guess = ["-"] * 3 if estimate is None else [estimate.bound, _range(estimate.step), _range(estimate.dollars)]
-        capacity = "-" if plan.capacity is None else f"{plan.capacity / 1e9:.2f}"
+        capacity = "-" if plan.capacity is None else f"{plan.capacity / GIB:.2f}"
         fits = "yes" if plan.fits else "no"
         cells = [plan.topology, str(plan.chips), plan.mesh, *sizes, capacity, fits, sent, *guess]
         rows.append(f"| {' | '.join(cells)} |")
@@ -79,11 +83,11 @@ def sweep_table(plans: Sequence[Plan]) -> str:
 
 
 def _compiled(name: str, one: Compiled, plan: Plan) -> list[str]:
-    capacity = "" if plan.capacity is None else f" of {plan.capacity / 1e9:.2f} GB"
+    capacity = "" if plan.capacity is None else f" of {plan.capacity / GIB:.2f} GiB"
     lines = [
         f"  {name} (compiled in {one.seconds:.0f} s)",
-        f"    memory             {one.peak / 1e9:.3f} GB{capacity}: arguments {one.arguments / 1e9:.3f}, "
-        f"temporaries {one.temporaries / 1e9:.3f}, outputs {one.outputs / 1e9:.3f}, code {one.code / 1e9:.3f}",
+        f"    memory             {one.peak / GIB:.3f} GiB{capacity}: arguments {one.arguments / GIB:.3f}, "
+        f"temporaries {one.temporaries / GIB:.3f}, outputs {one.outputs / GIB:.3f}, code {one.code / GIB:.3f}",
         f"    compiler's count   {one.flops:.3g} flops, {one.bytes_accessed:.3g} bytes (loops once)",
     ]
     for found in one.collectives:
@@ -95,9 +99,9 @@ def _compiled(name: str, one: Compiled, plan: Plan) -> list[str]:
 
 def _largest(plan: Plan) -> list[str]:
     lines = ["  largest arrays that go in, a device"]
-    lines += [f"    {size / 1e6:10,.1f} MB  {name}" for name, size in plan.largest_arguments]
+    lines += [f"    {size / 2**20:10,.1f} MiB  {name}" for name, size in plan.largest_arguments]
     lines += ["  largest arrays of the program before it is compiled, a device"]
-    return lines + [f"    {size / 1e6:10,.1f} MB  {name}" for name, size in plan.largest_temporaries]
+    return lines + [f"    {size / 2**20:10,.1f} MiB  {name}" for name, size in plan.largest_temporaries]
 
 
 def _range(ends: tuple[float, float], unit: str = "") -> str:

@@ -60,7 +60,7 @@ def work_of(jaxpr: Any) -> Work:
         elif inner:
             rounds = equation.params.get("length", 1) if name == "scan" else 1
             for one in inner:
-                total += work_of(one).times(rounds)
+                total += work_of(one).times(float(rounds))
         elif name in _MOVERS:
             total += Work(0.0, 0.0, _traffic(equation))
     return total
@@ -91,7 +91,7 @@ def largest_arrays(jaxpr: Any, *, number: int) -> list[tuple[str, int]]:
                     shape = getattr(variable.aval, "shape", ())
                     extents = " x ".join(f"{extent:,}" for extent in shape)
                     name = f"{variable.aval.dtype} {extents}, {here or equation.primitive.name}"
-                    found[name] = int(_bytes(variable))
+                    found[name] = _bytes(variable)
 
     visit(jaxpr, False, "")
     return sorted(found.items(), key=lambda one: -one[1])[:number]
@@ -115,23 +115,23 @@ def _inner(equation: Any) -> list[Any]:
     return found
 
 
-def _bytes(variable: Any) -> float:
+def _bytes(variable: Any) -> int:
     aval = variable.aval
     if not hasattr(aval, "shape") or not hasattr(aval.dtype, "itemsize"):
-        return 0.0
+        return 0
     return math.prod(aval.shape) * aval.dtype.itemsize
 
 
 def _traffic(equation: Any) -> float:
     """Of a gather the rows that it reads, not the table; of a scatter the rows, read, added and written."""
-    result = sum(_bytes(variable) for variable in equation.outvars)
+    result = float(sum(_bytes(variable) for variable in equation.outvars))
     match equation.primitive.name:
         case "gather" | "dynamic_slice":
             return 2 * result + _bytes(equation.invars[1])
         case "scatter-add" | "scatter" | "scatter_add":
-            return 3 * _bytes(equation.invars[2]) + _bytes(equation.invars[1])
+            return 3.0 * _bytes(equation.invars[2]) + _bytes(equation.invars[1])
         case "dynamic_update_slice":
-            return 2 * _bytes(equation.invars[1])
+            return 2.0 * _bytes(equation.invars[1])
         case "sort":
             return 2 * result * max(1.0, math.log2(max(2, equation.outvars[0].aval.shape[-1])))
         case _:
@@ -139,14 +139,13 @@ def _traffic(equation: Any) -> float:
 
 
 def _product(equation: Any) -> Work:
-    left, right = (variable.aval for variable in equation.invars)
+    left = equation.invars[0].aval
     (contracted, _), _ = equation.params["dimension_numbers"]
     result = equation.outvars[0].aval
     flops = 2.0 * math.prod(result.shape) * math.prod(left.shape[axis] for axis in contracted)
     precision = equation.params.get("precision")
     highest = precision is not None and any(one == jax.lax.Precision.HIGHEST for one in jax.tree.leaves(precision))
-    moved = sum(_bytes(variable) for variable in (*equation.invars, *equation.outvars))
-    del right
+    moved = float(sum(_bytes(variable) for variable in (*equation.invars, *equation.outvars)))
     return Work(flops, flops * (_F32_PASSES if highest and left.dtype.itemsize == 4 else 1), moved)
 
 

@@ -33,15 +33,15 @@ def draw_scaling(plans: Sequence[Plan], out: Path) -> tuple[Path, Path]:
         for name, label, style in (("peak", "a step", "o-"), ("arguments", "tables, moments, graphs", "s:")):
             memory.plot(
                 [chips for chips, _ in compiled],
-                [step[name] / 1e9 for _, step in compiled],
+                [step[name] / 2**30 for _, step in compiled],
                 style,
                 color=color,
                 label=f"{family}: {label}",
             )
         if capacity := own[0]["capacity"]:
-            memory.axhline(capacity / 1e9, color=color, linewidth=1, linestyle="--", label=f"{family}: a chip has")
+            memory.axhline(capacity / 2**30, color=color, linewidth=1, linestyle="--", label=f"{family}: a chip has")
             refused = [plan["chips"] for plan in own if plan["compiled"]["step"] is None]
-            memory.plot(refused, [capacity / 1e9] * len(refused), "x", color=color, markersize=8)
+            memory.plot(refused, [capacity / 2**30] * len(refused), "x", color=color, markersize=8)
         timed = [(plan["chips"], plan["estimated"]["step"]) for plan in own if plan["estimated"] is not None]
         for end, label, style in ((0, "all overlapped", "o-"), (1, "nothing overlapped", "^:")):
             seconds.plot(
@@ -51,7 +51,7 @@ def draw_scaling(plans: Sequence[Plan], out: Path) -> tuple[Path, Path]:
                 color=color,
                 label=f"{family}: {label}",
             )
-    finish_axes(memory, title="Memory, compiled (x: does not fit)", x="chips", y="GB a chip")
+    finish_axes(memory, title="Memory, compiled (x: does not fit)", x="chips", y="GiB a chip")
     finish_axes(seconds, title="A step, estimated", x="chips", y="seconds")
     counts = sorted({plan["chips"] for plan in plans})
     for axes in (memory, seconds):

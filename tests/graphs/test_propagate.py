@@ -1,3 +1,5 @@
+import sys
+
 import jax
 import jax.numpy as jnp
 import jraph
@@ -96,6 +98,22 @@ def test_both_lowerings_agree(dim, heads):
             expected[receiver, columns] += weights[edge, head] * x[sender, columns]
     for product in (compressed_row_product, segment_sum_product, sparse_product):
         np.testing.assert_allclose(product(rows, jnp.asarray(weights), jnp.asarray(x)), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+def test_messages_in_blocks_add_up_to_all(block, monkeypatch):
+    """Padding edges past the last offset, whose receiver is no row, are in the last block."""
+    monkeypatch.setattr(sys.modules[segment_sum_product.__module__], "_BLOCK_EDGES", block)
+    rows = Adjacency.from_graph(graph_of(random_matrix("directed"))).rows
+    padded = rows._replace(
+        senders=jnp.pad(rows.senders, (0, 3)), receivers=jnp.pad(rows.receivers, (0, 3), constant_values=NODES)
+    )
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(NODES, 6)), jnp.float32)
+    weights = jnp.asarray(rng.normal(size=(len(padded.senders), 2)), jnp.float32)
+    expected = compressed_row_product(rows, weights[:-3], x)
+    found = jax.jit(segment_sum_product)(padded, weights, x)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_only_the_lowering_of_the_platform_is_compiled():
