@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections import Counter
+from collections import defaultdict
 from dataclasses import replace
 
 import pytest
@@ -62,7 +62,7 @@ def test_an_all_to_all_takes_as_long_as_the_busiest_link(name: str) -> None:
     """Every message goes along one axis after the other, the short way round, and both ways where they are equal."""
     shape, rings = slice_of(name), ring_flags(name)
     places = list(itertools.product(*map(range, shape.shape)))
-    load: Counter[tuple] = Counter()
+    load: defaultdict[tuple, float] = defaultdict(float)
     for start, end in itertools.permutations(places, 2):
         at = list(start)
         for axis, extent in enumerate(shape.shape):

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recgoat_jax.errors import UsageError
@@ -25,6 +27,13 @@ def plan(topology: str, chips: int, peak: float | None) -> dict[str, Any]:
 PLANS = [plan("v5e:8x8", 64, 4.0), plan("v5e:2x2", 4, None), plan("v5e:4x4", 16, 12.0), plan("v5p:4x4x4", 64, 5.0)]
 
 
+def points_of(axes: Axes) -> dict[str, tuple[list[float], list[float]]]:
+    """The points of every line, by its label."""
+    lines = axes.get_lines()
+    points = {str(line.get_label()): np.asarray(line.get_xydata()) for line in lines}
+    return {label: (found[:, 0].tolist(), found[:, 1].tolist()) for label, found in points.items()}
+
+
 def test_memory_and_time_against_chips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Figure] = []
     original = scaling.save
@@ -33,12 +42,12 @@ def test_memory_and_time_against_chips(tmp_path: Path, monkeypatch: pytest.Monke
     assert png.exists()
     assert pdf.exists()
     memory, seconds = drawn[0].axes
-    lines = {str(line.get_label()): (list(line.get_xdata()), list(line.get_ydata())) for line in memory.get_lines()}
+    lines = points_of(memory)
     assert lines["v5e: a step"] == ([16, 64], [12.0, 4.0])
     assert lines["v5e: tables, moments, graphs"] == ([16, 64], [6.0, 2.0])
     assert lines["v5p: a step"] == ([64], [5.0])
     assert ([4], [16.0]) in lines.values(), "a cross where it does not fit"
-    lines = {str(line.get_label()): (list(line.get_xdata()), list(line.get_ydata())) for line in seconds.get_lines()}
+    lines = points_of(seconds)
     assert lines["v5e: all overlapped"] == ([16, 64], [1 / 16, 1 / 64])
     assert lines["v5e: nothing overlapped"] == ([16, 64], [3 / 16, 3 / 64])
 
