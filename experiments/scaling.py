@@ -70,7 +70,7 @@ GROUPS: dict[str, tuple[Point, ...]] = {
     "strong": tuple(_sized(name, *_STRONG) for name in ("v5e:4x4", "v5e:8x8", "v5e:16x16")),
     "weak": (_weak("v5e:4x4", 16), _weak("v5e:8x8", 64), _weak("v5e:16x16", 256)),
     "host": (_sized("v6e:2x4", *_HOST), _sized("v5p:2x2x1", *_HOST), _sized("v5e:2x4", *_HOST)),
-    "pod": tuple(_sized(name, *_POD) for name in ("v5p:4x4x8", "v5p:4x8x8", "v5e:16x16")),
+    "pod": tuple(_sized(name, *_POD) for name in ("v5p:4x4x8", "v6e:16x16", "v5p:4x4x4")),
 }
 
 
@@ -141,8 +141,9 @@ def main() -> None:
         plans = [stored[key_of(point)] for point in points if key_of(point) in stored]
         if plans:
             tables += [f"**{name}**", "", as_markdown(plans), ""]
-        if name in ("pod", "strong", "weak") and plans:
-            draw_scaling(plans, ROOT / "docs" / "images" / f"scaling_{name}")
+        if name in ("pod", "strong", "weak") and len(plans) > 1:
+            _, pdf = draw_scaling(plans, ROOT / "docs" / "images" / f"scaling_{name}")
+            pdf.unlink()  # the page shows the PNG
     RESULTS.with_suffix(".md").write_text("\n".join(tables))
     print("\n".join(tables))
 
