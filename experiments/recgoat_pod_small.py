@@ -2,8 +2,8 @@ r"""RecGOAT for a pod in small: the settings of `experiments/recgoat_pod.py` on 
 
 Command:  XLA_FLAGS=--xla_force_host_platform_device_count=8 \
           recgoat train experiments/recgoat_pod_small.py --mesh data=2,rows=4
-Cost:     SECONDS on 2 CPU cores
-Expected: EXPECTED
+Cost:     about 2 minutes on 2 CPU cores
+Expected: test recall@20 .450, ndcg@20 .269 (1 seed)
 """
 
 from recgoat_jax.encoders.recipes import GeneratedData
