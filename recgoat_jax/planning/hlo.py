@@ -15,6 +15,9 @@ _COLLECTIVE = re.compile(rf"= (.*?) ({'|'.join(KINDS)})(-start)?\(")
 _CALLED = re.compile(r"(?:body|condition|to_apply|calls|true_computation|false_computation)=%?([\w.\-]+)")
 _BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
+_CONDITION = re.compile(r"condition=%?([\w.\-]+)")
+_BELOW = re.compile(r"^\s*ROOT .* compare\(.*%([\w.\-]+)\), direction=LT")
+_LIMIT = re.compile(r"%([\w.\-]+) = [su]\d+\[\]\S* constant\((\d+)\)")
 _GROUP = re.compile(r"replica_groups=(?:\{\{([\d,]+)\}|\[(\d+),(\d+)\])")
 
 
@@ -111,9 +114,7 @@ def _times(lines: dict[str, list[str]], entry: str) -> defaultdict[str, int]:
     def visit(name: str, factor: int) -> None:
         times[name] += factor
         for line in lines.get(name, ()):
-            rounds = 1
-            if " while(" in line and (known := _TRIPS.search(line)):
-                rounds = int(known.group(1))
+            rounds = _rounds(line, lines) if " while(" in line else 1
             called = _CALLED.findall(line)
             if branches := _BRANCHES.search(line):
                 called += [branch.strip().lstrip("%") for branch in branches.group(1).split(",")]
@@ -122,6 +123,17 @@ def _times(lines: dict[str, list[str]], entry: str) -> defaultdict[str, int]:
 
     visit(entry, 1)
     return times
+
+
+def _rounds(line: str, lines: dict[str, list[str]]) -> int:
+    """How often a loop runs: as the compiler notes it, or by its condition, "number < constant"; numbers start at 0."""
+    if known := _TRIPS.search(line):
+        return int(known.group(1))
+    condition = _CONDITION.search(line)
+    body = lines.get(condition.group(1), []) if condition else []
+    limits = {name: int(limit) for text in body for name, limit in _LIMIT.findall(text)}
+    compared = next((found.group(1) for text in body if (found := _BELOW.search(text))), "")
+    return limits.get(compared, 1)
 
 
 def _group_size(line: str, num_devices: int) -> int:

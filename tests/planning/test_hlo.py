@@ -22,7 +22,9 @@ HloModule jit_step, is_scheduled=true
 
 %condition (state: (s32[], f32[100,8])) -> pred[] {
   %state.1 = (s32[], f32[100,8]{1,0}) parameter(0)
-  ROOT %less = pred[] constant(true)
+  %number = s32[]{:T(128)} get-tuple-element(%state.1), index=0
+  %limit.2 = s32[]{:T(128)} constant(9), metadata={op_name="jit(step)"}
+  ROOT %less = pred[]{:T(512)} compare(%number, %limit.2), direction=LT, metadata={op_name="jit(step)/lt"}
 }
 
 %exchange (rows: bf16[4,10,8]) -> bf16[4,10,8] {
@@ -70,8 +72,15 @@ def test_kinds_counts_and_bytes() -> None:
     }
 
 
-def test_a_loop_whose_rounds_are_not_known_counts_once() -> None:
+def test_a_loop_without_a_note_is_read_by_its_condition() -> None:
+    """So the TPU compiler writes it: no note of rounds, the limit within the condition."""
     found = collectives(PROGRAM.replace("known_trip_count", "some_trip_count"), num_devices=4)
+    assert Collective("collective-permute", 10, 4, (9 * 100 * 8 + 30) * 4) in found
+
+
+def test_a_loop_whose_rounds_are_not_known_counts_once() -> None:
+    text = PROGRAM.replace("known_trip_count", "some_trip_count").replace("direction=LT", "direction=NE")
+    found = collectives(text, num_devices=4)
     assert Collective("collective-permute", 2, 4, (100 * 8 + 30) * 4) in found
 
 
