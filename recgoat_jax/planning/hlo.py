@@ -53,6 +53,8 @@ def collectives(text: str, num_devices: int) -> list[Collective]:
     count: defaultdict[tuple[str, int], int] = defaultdict(int)
     sent: defaultdict[tuple[str, int], float] = defaultdict(float)
     for computation, body in lines.items():
+        if _continues(computation, body):
+            continue
         for line in body:
             if (found := _COLLECTIVE.search(line)) and times[computation]:
                 kind = found.group(2)
@@ -63,6 +65,14 @@ def collectives(text: str, num_devices: int) -> list[Collective]:
                 sent[kind, group] += times[computation] * _sent(kind, size, group)
     found = [Collective(kind, number, group, sent[kind, group]) for (kind, group), number in count.items()]
     return sorted(found, key=lambda one: -one.sent)
+
+
+def _continues(computation: str, body: list[str]) -> bool:
+    """Whether a collective here is one that started elsewhere: the TPU compiler lets it go on beside other work.
+
+    It names the collective where it starts, in every piece of other work beside it, and where it ends.
+    """
+    return computation.startswith("async_collective_fusion") or any('"AsyncCollectiveDone"' in line for line in body)
 
 
 def _result(operation: str, group: int, sizes: list[int]) -> float:

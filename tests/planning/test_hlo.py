@@ -84,6 +84,27 @@ def test_a_loop_whose_rounds_are_not_known_counts_once() -> None:
     assert Collective("collective-permute", 2, 4, (100 * 8 + 30) * 4) in found
 
 
+def test_a_collective_beside_other_work_counts_where_it_starts() -> None:
+    """So the TPU compiler writes it: the same gather where it starts, in a loop beside it, and where it ends."""
+    gather = "%all-gather.1 = f32[400,8]{1,0} all-gather(%p), channel_id=1, replica_groups={{0,1,2,3}}, dimensions={0}"
+    computations = [
+        (
+            "fused_computation.1",
+            'ROOT %s = (f32[400,8]{1,0}) custom-call(%a), custom_call_target="AsyncCollectiveStart"',
+        ),
+        ("async_collective_fusion.7", "ROOT %t = (f32[400,8]{1,0}) tuple(%all-gather.1)"),
+        ("fused_computation.2", 'ROOT %d = f32[400,8]{1,0} custom-call(%a), custom_call_target="AsyncCollectiveDone"'),
+    ]
+    text = "".join(
+        f"%{name} (p: f32[100,8]) -> f32[400,8] {{\n  {gather}\n  {root}\n}}\n\n" for name, root in computations
+    )
+    calls = "".join(
+        f"  %c{i} = f32[400,8]{{1,0}} fusion(%p), calls=%{name}\n" for i, (name, _) in enumerate(computations)
+    )
+    main = f"ENTRY %main (p: f32[100,8]) -> f32[] {{\n{calls}  ROOT %r = f32[] constant(0)\n}}\n"
+    assert collectives(text + main, num_devices=4) == [Collective("all-gather", 1, 4, 3 * 100 * 8 * 4)]
+
+
 def test_a_group_that_is_not_named_is_all_devices() -> None:
     text = PROGRAM.replace("replica_groups={{0,1},{2,3}}", "replica_groups={}")
     assert Collective("all-reduce", 1, 8, 2 * (30 + 5) * 4 * 7 / 8) in collectives(text, num_devices=8)
