@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
@@ -105,7 +106,7 @@ def bytes_by_device(tree: Any) -> dict[Any, int]:
     """Bytes of the arrays of a tree, by the device that holds them."""
     found: dict[Any, int] = {}
     for leaf in jax.tree.leaves(tree):
-        array = jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+        array = jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
         for shard in array.addressable_shards:
             found[shard.device] = found.get(shard.device, 0) + shard.data.nbytes
     return found
