@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import FuncFormatter, LogLocator
+
 from recgoat_jax.errors import UsageError
 from recgoat_jax.report.style import COLORS, FONT_SIZE, finish_axes, new_figure, save
 
@@ -59,6 +61,8 @@ def draw_scaling(plans: Sequence[Plan], out: Path) -> tuple[Path, Path]:
         axes.set_yscale("log")
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.minorticks_off()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.legend(fontsize=FONT_SIZE - 2)
     return save(figure, out)
 
