@@ -63,7 +63,7 @@ def draw_scaling(plans: Sequence[Plan], out: Path) -> tuple[Path, Path]:
         axes.minorticks_off()
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.legend(fontsize=FONT_SIZE - 2)
+        axes.legend(fontsize=FONT_SIZE - 2, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
     return save(figure, out)
 
 
