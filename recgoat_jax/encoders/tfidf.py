@@ -74,7 +74,7 @@ def truncated_svd(matrix: sp.csr_matrix, dim: int) -> Float[np.ndarray, "rows co
     and Tropp 2011, algorithm 4.4). TF-IDF spectra fall slowly, on which Lanczos (``scipy.sparse.linalg.svds``) needs
     thousands of small steps; here the work is some twenty sparse products, and a component whose singular value is
     nearly tied with those that are cut off is approximate. Each component is given the sign that makes its entry of
-    largest magnitude positive.
+    largest magnitude positive, the first of them where several are as large.
 
     Args:
         matrix: sparse ``rows x terms``.
@@ -97,7 +97,9 @@ def truncated_svd(matrix: sp.csr_matrix, dim: int) -> Float[np.ndarray, "rows co
     order = np.argsort(-singular, kind="stable")[:dim]
     order = order[singular[order] > 1e-9 * singular[order[0]]]
     coordinates = left[:, order] * singular[order]
-    peak = np.abs(coordinates).argmax(axis=0)
+    sizes = np.abs(coordinates)
+    # The first of those that are largest but for rounding: two texts often have opposite entries of one size.
+    peak = (sizes >= (1 - 1e-9) * sizes.max(axis=0)).argmax(axis=0)
     return coordinates * np.sign(coordinates[peak, np.arange(coordinates.shape[1])])
 
 
