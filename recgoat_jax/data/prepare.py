@@ -87,8 +87,10 @@ def prepare(
     item_ids, items = _codes(pairs["item"])
     user_vocabulary, item_vocabulary = Vocabulary(user_ids, kind="user"), Vocabulary(item_ids, kind="item")
     parts = _parts(pairs, users, items, protocol)
-    for name, features in (*raw.item_features.items(), *raw.user_features.items()):
-        check_train_pairs(features.card, users=user_vocabulary, items=item_vocabulary, train=parts["train"], name=name)
+    for modality, features in (*raw.item_features.items(), *raw.user_features.items()):
+        check_train_pairs(
+            features.card, users=user_vocabulary, items=item_vocabulary, train=parts["train"], name=modality
+        )
     counts["items_not_in_train"] = len(item_vocabulary) - len(np.unique(parts["train"].items))
     counts["users_not_evaluated"] = len(user_vocabulary) - len(np.unique(parts["test"].users))
     sizes = {"users": len(user_vocabulary), "items": len(item_vocabulary)}

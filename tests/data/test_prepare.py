@@ -225,6 +225,7 @@ def test_features_and_neighbours_are_aligned_by_id() -> None:
         },
     )
     dataset = prepare(raw, name="x", protocol="per_user_811")
+    assert dataset.manifest.name == "x"
     image, age = dataset.item_features["image"], dataset.user_features["age"]
     assert image.values.tolist() == [[0, 0], [0, 0], [3, 3], [0, 0]]
     assert image.present.tolist() == [True, False, True, False]
