@@ -21,6 +21,7 @@ weak       a problem that grows with the chips: 200,000 users, 20,000 items, 2 m
 import argparse
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,19 +100,23 @@ def planned(point: Point) -> dict[str, Any]:
 def as_markdown(plans: list[dict[str, Any]]) -> str:
     """A table of plans: facts, and behind them the estimates."""
     lines = [
-        "| slice | mesh | users | pairs | examples a step | memory of a chip, GiB | of which arguments | "
+        "| slice | mesh | users | pairs | examples a step | memory of a chip at once, GiB | at most | "
+        "of which arguments | "
         "sent by a chip a step, GB | seconds a step, estimated (bound) |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for plan in plans:
         sizes, step, guess = plan["sizes"], plan["compiled"]["step"], plan["estimated"]
         if step is None:
-            facts = [f"does not fit: {plan['refused']['said'].split(', the total')[-1].strip()}", "-", "-", "-"]
+            said = plan["refused"]["said"]
+            used = re.search(r"Used (\S+ of \S+ hbm)", said)
+            facts = [f"does not fit: {used.group(1) if used else said}", "-", "-", "-", "-"]
         else:
             sent = sum(one["sent"] for one in step["collectives"])
             low, high = guess["step"]
             facts = [
-                f"{step['peak'] / 2**30:.2f} of {plan['capacity'] / 2**30:.2f}",
+                f"{step['held'] / 2**30:.2f} of {plan['capacity'] / 2**30:.2f}" if "held" in step else "-",
+                f"{step['peak'] / 2**30:.2f}",
                 f"{step['arguments'] / 2**30:.2f}",
                 f"{sent / 1e9:.2f}",
                 f"{low:.2g} to {high:.2g} ({guess['bound']})",

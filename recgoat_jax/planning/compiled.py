@@ -17,7 +17,9 @@ class Compiled:
     Attributes:
         arguments: bytes of what goes in.
         outputs: bytes of what comes out and takes no argument's place.
-        temporaries: bytes in between; what stays on the core is not counted.
+        temporaries: bytes in between, one by one, also of arrays that are never there at once; what stays on the core
+            is not counted.
+        held: bytes of all that is there at once at the worst moment, the program aside.
         code: bytes of the program itself.
         collectives: what moves between chips.
         flops: the compiler's count; a loop's body counts once.
@@ -29,6 +31,7 @@ class Compiled:
     outputs: int
     temporaries: int
     code: int
+    held: int
     collectives: tuple[Collective, ...]
     flops: float
     bytes_accessed: float
@@ -36,7 +39,7 @@ class Compiled:
 
     @property
     def peak(self) -> int:
-        """Bytes of memory that a chip needs."""
+        """Bytes that suffice in any case: everything at once."""
         return self.arguments + self.outputs + self.temporaries + self.code
 
 
@@ -65,6 +68,7 @@ def compile_for(function: Any, given: Sequence[Any], *, num_devices: int) -> Com
         outputs=memory.output_size_in_bytes - memory.alias_size_in_bytes,
         temporaries=memory.temp_size_in_bytes,
         code=memory.generated_code_size_in_bytes,
+        held=memory.peak_memory_in_bytes,
         collectives=tuple(collectives(program.as_text() or "", num_devices)),
         flops=float(cost.get("flops", 0.0)),
         bytes_accessed=float(cost.get("bytes accessed", 0.0)),

@@ -83,8 +83,8 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """Whether the training step fits into the memory of a chip."""
-        return self.step is not None and (self.capacity is None or self.step.peak <= self.capacity)
+        """Whether the training step fits into the memory of a chip; what does not, the TPU compiler refuses."""
+        return self.refused is None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as values that JSON can hold: facts under ``compiled``, the rest under ``estimated``."""
@@ -153,8 +153,8 @@ def make_plan(
     too_large = None
     if isinstance(compiled, str):
         too_large = compiled
-    elif capacity is not None and compiled.peak > capacity:
-        too_large = f"{compiled.peak / 2**30:.2f} GiB are needed, a chip has {capacity / 2**30:.2f} GiB"
+    elif capacity is not None and compiled.held > capacity:
+        too_large = f"{compiled.held / 2**30:.2f} GiB are needed, a chip has {capacity / 2**30:.2f} GiB"
     return Plan(
         experiment=experiment.name,
         model=type(experiment.model).__name__.removesuffix("Config"),

@@ -66,13 +66,13 @@ def sweep_table(plans: Sequence[Plan]) -> str:
         A Markdown table.
     """
     rows = [
-        "| slice | chips | mesh | arguments, GiB | temporaries, GiB | peak, GiB | of, GiB | fits | sent a step, GB | "
-        "bound (estimate) | step, s (estimate) | epoch, $ (estimate) |",
+        "| slice | chips | mesh | arguments, GiB | temporaries, GiB | at once, GiB | of, GiB | fits | "
+        "sent a step, GB | bound (estimate) | step, s (estimate) | epoch, $ (estimate) |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for plan in plans:
         step, estimate = plan.step, plan.estimate
-        sizes = ["-"] * 3 if step is None else [f"{n / GIB:.2f}" for n in (step.arguments, step.temporaries, step.peak)]
+        sizes = ["-"] * 3 if step is None else [f"{n / GIB:.2f}" for n in (step.arguments, step.temporaries, step.held)]
         sent = "-" if step is None else f"{sum(one.sent for one in step.collectives) / 1e9:.2f}"
         guess = ["-"] * 3 if estimate is None else [estimate.bound, _range(estimate.step), _range(estimate.dollars)]
         capacity = "-" if plan.capacity is None else f"{plan.capacity / GIB:.2f}"
@@ -86,8 +86,9 @@ def _compiled(name: str, one: Compiled, plan: Plan) -> list[str]:
     capacity = "" if plan.capacity is None else f" of {plan.capacity / GIB:.2f} GiB"
     lines = [
         f"  {name} (compiled in {one.seconds:.0f} s)",
-        f"    memory             {one.peak / GIB:.3f} GiB{capacity}: arguments {one.arguments / GIB:.3f}, "
-        f"temporaries {one.temporaries / GIB:.3f}, outputs {one.outputs / GIB:.3f}, code {one.code / GIB:.3f}",
+        f"    memory             {one.held / GIB:.3f} GiB at once{capacity}; at most {one.peak / GIB:.3f}: arguments "
+        f"{one.arguments / GIB:.3f}, temporaries {one.temporaries / GIB:.3f}, outputs {one.outputs / GIB:.3f}, "
+        f"code {one.code / GIB:.3f}",
         f"    compiler's count   {one.flops:.3g} flops, {one.bytes_accessed:.3g} bytes (loops once)",
     ]
     for found in one.collectives:

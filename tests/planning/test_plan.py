@@ -127,7 +127,7 @@ def test_a_batch_smaller_than_the_slice(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_estimate_is_a_roofline() -> None:
     sent = (Collective("all-to-all", 1, 4, 2e9), Collective("all-reduce", 3, 4, 1e9))
-    step = Compiled(10, 20, 30, 40, sent, flops=1.0, bytes_accessed=60e9, seconds=1.0)
+    step = Compiled(10, 20, 30, 40, 50, sent, flops=1.0, bytes_accessed=60e9, seconds=1.0)
     assert step.peak == 100
     topology = Topology("v5e:2x2", CHIP, (2, 2), 4, [])
     found = estimated(Work(1.0, 50e12, 20e9), step, topology, 3600)
