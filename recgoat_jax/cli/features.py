@@ -1,4 +1,4 @@
-"""``recgoat features text|image``: a table of item features from a prepared directory, resumed where it was stopped."""
+"""``recgoat features text|image|profile``: features of a prepared directory, resumed where they were stopped."""
 
 import json
 import sys
@@ -9,6 +9,7 @@ from typing import Generic, Literal, TypeVar
 
 import tyro
 
+from recgoat_jax.cli import feature_profiles
 from recgoat_jax.cli.feature_encoders import (
     IMAGE_ENCODERS,
     TEXT_ENCODERS,
@@ -151,8 +152,10 @@ def usage() -> str:
             f"usage: recgoat features text DATASET --encoder {'|'.join(TEXT_ENCODERS)} --out FILE [OPTIONS]",
             f"       recgoat features image DATASET --encoder {'|'.join(IMAGE_ENCODERS)} --pictures FOLDER --out FILE"
             " [OPTIONS]",
+            f"       recgoat features profile DATASET --encoder {'|'.join(feature_profiles.ENCODERS)} --out FILE"
+            " [OPTIONS]",
             "",
-            "recgoat features text --encoder NAME --help (or image) shows every option.",
+            "recgoat features text --encoder NAME --help (or image, profile) shows every option.",
         ]
     )
 
@@ -163,12 +166,14 @@ def main(arguments: Sequence[str]) -> int:
         print(usage())
         return 0 if arguments else 2
     kind = arguments[0]
-    if kind not in ("text", "image"):
-        raise UsageError(f"unknown kind of features '{kind}'; expected text or image.")
+    if kind not in ("text", "image", "profile"):
+        raise UsageError(f"unknown kind of features '{kind}'; expected text, image or profile.")
     name, rest = split_encoder(arguments[1:])
     if name is None and any(argument in ("-h", "--help") for argument in rest):
         print(usage())
         return 0
+    if kind == "profile":
+        return feature_profiles.main(name, rest)
     known = TEXT_ENCODERS if kind == "text" else IMAGE_ENCODERS
     if name not in known:
         found = "no --encoder" if name is None else f"the encoder '{name}'"

@@ -8,7 +8,7 @@ code   meaning
 3      data problem
 4      missing extra
 5      the run stopped by itself, or a plan does not fit
-75     saved after SIGTERM
+75     saved after SIGTERM (or Ctrl-C, where answers are awaited)
 130    interrupted
 =====  =============================================================
 """
@@ -23,7 +23,7 @@ from recgoat_jax.errors import RecgoatError, RunStoppedError
 
 COMMANDS = {
     "prepare": "turn raw tables, or a known data set, into a prepared directory",
-    "features": "item features from texts or pictures, by an encoder, with a card of where they come from",
+    "features": "features from texts, pictures or profiles, by an encoder, with a card of where they come from",
     "train": "train an experiment, or a model on a prepared directory",
     "plan": "whether an experiment fits a slice of chips, and what it costs, before anything is paid",
     "evaluate": "full-ranking metrics and slices of a finished run",

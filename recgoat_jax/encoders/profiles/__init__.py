@@ -13,11 +13,12 @@ from recgoat_jax.encoders.profiles.completions import SamplingConfig
 from recgoat_jax.encoders.profiles.endpoint import EndpointConfig
 from recgoat_jax.encoders.profiles.estimate import Estimate, PriceConfig
 from recgoat_jax.encoders.profiles.generate import ProfileConfig, estimate, run
+from recgoat_jax.encoders.profiles.leak_file import KeptLeakReport, keep_leak_report
 from recgoat_jax.encoders.profiles.leakage import LeakConfig, LeakReport, leak_report
 from recgoat_jax.encoders.profiles.profile_table import ProfileTable, profile_table, read_profiles, write_profiles
 from recgoat_jax.encoders.profiles.prompts import PromptConfig, PromptSet, item_prompts, user_prompts
 from recgoat_jax.encoders.profiles.redact import redact
-from recgoat_jax.encoders.profiles.run_report import ProfileRun, RunReport, table_of_run
+from recgoat_jax.encoders.profiles.run_report import ProfileRun, RunReport, run_origin, table_of_run
 from recgoat_jax.encoders.profiles.split_hash import split_hash
 from recgoat_jax.encoders.profiles.statistical import StatisticalConfig, statistical_profiles
 
@@ -25,6 +26,7 @@ __all__ = [
     "BatchReport",
     "EndpointConfig",
     "Estimate",
+    "KeptLeakReport",
     "LeakConfig",
     "LeakReport",
     "PriceConfig",
@@ -38,12 +40,14 @@ __all__ = [
     "StatisticalConfig",
     "estimate",
     "item_prompts",
+    "keep_leak_report",
     "leak_report",
     "profile_table",
     "read_batch",
     "read_profiles",
     "redact",
     "run",
+    "run_origin",
     "split_hash",
     "statistical_profiles",
     "table_of_run",

@@ -11,17 +11,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from recgoat_jax.data.dataset import Dataset
 from recgoat_jax.data.files import read_text
 from recgoat_jax.encoders.profiles.as_data import printable
+from recgoat_jax.encoders.profiles.known_ids import check_known
 from recgoat_jax.encoders.profiles.prompts import ProfileKind
 from recgoat_jax.encoders.profiles.split_hash import split_hash
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.files import write_atomically
 
 FORMAT = 1
+
+
+class ProfileOrigin(NamedTuple):
+    """What the texts of a table follow from: tables of one origin are of one job.
+
+    Attributes:
+        kind: whose profiles they are.
+        encoder: what wrote them.
+        revision: settings of it.
+        split: hash of the training pairs; empty where no pair was read.
+    """
+
+    kind: ProfileKind
+    encoder: str
+    revision: str
+    split: str
 
 
 @dataclass(frozen=True)
@@ -32,7 +49,7 @@ class ProfileTable:
         kind: whose.
         texts: external id to profile, in the order of the vocabulary; no blank ones.
         encoder: what wrote them: a model, or ``"statistical"``.
-        revision: settings of it: sampling and fingerprint of the prompt.
+        revision: settings of it: sampling, and hashes of template and prompts.
         dataset: name of the data set.
         dataset_hash: its hash, for information: it changes with every feature that is added.
         split: `split_hash` of the training pairs; empty where no pair was read, as for items.
@@ -49,6 +66,16 @@ class ProfileTable:
     split: str
     date: str
     counts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> ProfileOrigin:
+        """What the texts follow from."""
+        return ProfileOrigin(self.kind, self.encoder, self.revision, self.split)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the file of texts, as its card states it."""
+        return hashlib.sha256(_lines(self)).hexdigest()
 
     def check(self, dataset: Dataset) -> None:
         """Raises unless the table may be used with a data set.
@@ -87,13 +114,7 @@ class ProfileTable:
         Raises:
             UsageError: an id without a profile; the first five are named.
         """
-        unknown = [external for external in ids if external not in self.texts]
-        if unknown:
-            raise UsageError(
-                f"found no profile of {self.kind}{'s' if len(unknown) > 1 else ''} "
-                f"{', '.join(map(repr, unknown[:5]))}{' and others' if len(unknown) > 5 else ''}; expected ids of the "
-                f"table, for example {', '.join(map(repr, list(self.texts)[:3]))}."
-            )
+        check_known(ids, self.texts, lacking=f"no profile of {self.kind}", source="the table")
         return [self.texts[external] for external in ids]
 
 
@@ -158,11 +179,9 @@ def write_profiles(table: ProfileTable, path: Path) -> None:
             when it is read.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps({table.kind: one, "profile": text}, ensure_ascii=False) for one, text in table.texts.items()]
-    data = "".join(f"{line}\n" for line in lines).encode()
     card = {name: value for name, value in asdict(table).items() if name != "texts"}
-    card = {"format": FORMAT, **card, "sha256": hashlib.sha256(data).hexdigest()}
-    write_atomically(path, data)
+    card = {"format": FORMAT, **card, "sha256": table.hash}
+    write_atomically(path, _lines(table))
     write_atomically(_card_path(path), json.dumps(card, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -197,8 +216,52 @@ def read_profiles(path: Path) -> ProfileTable:
         ) from error
 
 
+def stored_profiles(path: Path, origin: ProfileOrigin) -> ProfileTable | None:
+    """The table that an earlier call of a job wrote.
+
+    Args:
+        path: the file of texts.
+        origin: of the job.
+
+    Returns:
+        The table; None where there is no file.
+
+    Raises:
+        UsageError: the table of another job is there.
+        DataError: a file that is no table.
+    """
+    if not path.exists() and not _card_path(path).exists():
+        return None
+    stored = read_profiles(path)
+    differing = [name for name, ours, found in zip(origin._fields, origin, stored.origin, strict=True) if ours != found]
+    if differing:
+        raise other_profiles(path, f"other {', '.join(differing)}")
+    return stored
+
+
+def other_profiles(path: Path, difference: str) -> UsageError:
+    """The error of a file that holds the table of another job."""
+    return UsageError(
+        f"{path}: found other profiles ({difference}); expected no file, or the table of this very job. "
+        "Choose another file, or delete this one to make it anew."
+    )
+
+
+def _lines(table: ProfileTable) -> bytes:
+    lines = (json.dumps({table.kind: one, "profile": text}, ensure_ascii=False) for one, text in table.texts.items())
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def _card_path(path: Path) -> Path:
     return path.with_suffix(".card.json")
 
 
-__all__ = ["ProfileTable", "profile_table", "read_profiles", "write_profiles"]
+__all__ = [
+    "ProfileOrigin",
+    "ProfileTable",
+    "other_profiles",
+    "profile_table",
+    "read_profiles",
+    "stored_profiles",
+    "write_profiles",
+]

@@ -21,6 +21,7 @@ import numpy as np
 
 from recgoat_jax.data.dataset import Dataset
 from recgoat_jax.encoders.profiles.as_data import as_data
+from recgoat_jax.encoders.profiles.known_ids import check_known
 from recgoat_jax.encoders.profiles.redact import redact
 from recgoat_jax.encoders.profiles.split_hash import split_hash
 from recgoat_jax.errors import DataError, UsageError
@@ -85,19 +86,22 @@ class PromptSet:
     split: str
     counts: Mapping[str, int] = field(default_factory=dict)
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over ids and prompts, hexadecimal."""
+        digest = hashlib.sha256()
+        for external, messages in self.messages.items():
+            digest.update(json.dumps([external, *messages]).encode())
+        return digest.hexdigest()
+
     def only(self, ids: Sequence[str]) -> "PromptSet":
         """The prompts of some ids.
 
         Raises:
             UsageError: an id without a prompt; the first five are named.
         """
-        unknown = [one for one in ids if one not in self.messages]
-        if unknown:
-            raise UsageError(
-                f"found no prompt for {self.kind}{'s' if len(unknown) > 1 else ''} "
-                f"{', '.join(map(repr, unknown[:5]))}{' and others' if len(unknown) > 5 else ''}; expected ids of "
-                f"the prepared data set with texts, for example {', '.join(map(repr, list(self.messages)[:3]))}."
-            )
+        source = "the prepared data set with texts"
+        check_known(ids, self.messages, lacking=f"no prompt for {self.kind}", source=source)
         chosen = {one: self.messages[one] for one in ids}
         return PromptSet(
             self.kind, chosen, (), self.fingerprint, self.dataset, self.dataset_hash, self.split, self.counts

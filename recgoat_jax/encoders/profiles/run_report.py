@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from recgoat_jax.data.dataset import Dataset
 from recgoat_jax.encoders.profiles.completions import SamplingConfig
-from recgoat_jax.encoders.profiles.profile_table import ProfileTable, profile_table
+from recgoat_jax.encoders.profiles.profile_table import ProfileOrigin, ProfileTable, profile_table
 from recgoat_jax.encoders.profiles.prompts import PromptSet
 from recgoat_jax.encoders.profiles.split_hash import split_hash
 from recgoat_jax.errors import DataError
@@ -76,7 +76,7 @@ def table_of_run(dataset: Dataset, prompts: PromptSet, sampling: SamplingConfig,
         done: what it brought.
 
     Returns:
-        The table; its card has the model, the sampling, the fingerprint of the prompts and the failures.
+        The table; its card has the model, the sampling, hashes of template and prompts, and the failures.
 
     Raises:
         DataError: the prompts are those of another split, or no profile came of the run.
@@ -86,19 +86,33 @@ def table_of_run(dataset: Dataset, prompts: PromptSet, sampling: SamplingConfig,
             f"prompts of '{prompts.dataset}': found that they were made from the training pairs {prompts.split[:12]}; "
             f"expected those of '{dataset.manifest.name}', {found[:12]}. Make the prompts from this data set."
         )
-    revision = (
-        f"temperature={sampling.temperature};max_tokens={sampling.max_tokens};seed={sampling.seed};"
-        f"prompts={prompts.fingerprint[:16]}"
-    )
+    origin = run_origin(prompts, sampling)
     counts = {"failed": len(done.failed), "without_text": done.report.without_text, "cut": done.report.cut}
     return profile_table(
         dataset,
         done.texts,
-        kind=prompts.kind,
-        encoder=f"llm:{sampling.model}",
-        revision=revision,
+        kind=origin.kind,
+        encoder=origin.encoder,
+        revision=origin.revision,
         counts=counts | dict(prompts.counts),
     )
 
 
-__all__ = ["ProfileRun", "RunReport", "table_of_run"]
+def run_origin(prompts: PromptSet, sampling: SamplingConfig) -> ProfileOrigin:
+    """The origin of a run's table, which is known before anything is sent.
+
+    Args:
+        prompts: the prompts.
+        sampling: model and sampling.
+
+    Returns:
+        The origin.
+    """
+    revision = (
+        f"temperature={sampling.temperature};max_tokens={sampling.max_tokens};seed={sampling.seed};"
+        f"template={prompts.fingerprint[:16]};prompts={prompts.digest[:16]}"
+    )
+    return ProfileOrigin(prompts.kind, f"llm:{sampling.model}", revision, prompts.split)
+
+
+__all__ = ["ProfileRun", "RunReport", "run_origin", "table_of_run"]
