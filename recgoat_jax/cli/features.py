@@ -24,6 +24,8 @@ from recgoat_jax.encoders.feature_job import JobReport, missing_file
 from recgoat_jax.encoders.image.pictures import find_pictures
 from recgoat_jax.encoders.item_features import item_column, make_image_features, make_text_features
 from recgoat_jax.encoders.pictures import NamedPictures, pictures_by_name
+from recgoat_jax.encoders.profile_features import make_profile_features
+from recgoat_jax.encoders.profiles import read_profiles
 from recgoat_jax.encoders.templates import ItemTemplate, usual_columns
 from recgoat_jax.errors import UsageError
 from recgoat_jax.progress import ProgressLine
@@ -34,7 +36,7 @@ ImageConfig = TypeVar("ImageConfig", bound=ImageEncoderConfig)
 
 @dataclass(frozen=True)
 class TextCommand(Generic[Config]):
-    """Features of items from the texts of their table."""
+    """Features of items from the texts of their table, or of users or items from their profiles."""
 
     dataset: tyro.conf.Positional[Path]
     """Prepared directory."""
@@ -42,6 +44,9 @@ class TextCommand(Generic[Config]):
     """Table to make: .npz or .parquet."""
     encoder: Config
     """Settings of the encoder."""
+    profiles: Path | None = None
+    """Table of profiles whose texts are encoded as they are, in the place of item columns; rows are its users, or
+    items."""
     columns: tuple[str, ...] | None = None
     """Item columns that make the text, in order; None: those of title, brand, category, description that are there."""
     labels: Literal["columns", "none"] = "columns"
@@ -86,6 +91,19 @@ def run_text(command: TextCommand[Config]) -> JobReport:
     """Makes the table that the command asks for."""
     check_suffix(command.out)
     dataset = read_dataset(command.dataset)
+    line = None if command.quiet else ProgressLine(command.out.name)
+    if command.profiles is not None:
+        if command.columns is not None:
+            raise UsageError("found --profiles and --columns; expected one of them. Leave one out.")
+        return make_profile_features(
+            dataset,
+            read_profiles(command.profiles),
+            text_encoder(command.encoder),
+            out=command.out,
+            precision=command.precision,
+            chunk_size=command.chunk_size,
+            line=line,
+        )
     name = f"{dataset.manifest.name}, item table"
     columns = command.columns or usual_columns(dataset.item_table, source=name)
     return make_text_features(
@@ -97,7 +115,7 @@ def run_text(command: TextCommand[Config]) -> JobReport:
         out=command.out,
         precision=command.precision,
         chunk_size=command.chunk_size,
-        line=None if command.quiet else ProgressLine(command.out.name),
+        line=line,
     )
 
 
@@ -123,7 +141,7 @@ def run_image(command: ImageCommand[ImageConfig]) -> JobReport:
 
 def as_text(report: JobReport) -> str:
     """The report for a reader."""
-    lines = [f"{report.path}: {report.present:,} of {report.rows:,} items have features"]
+    lines = [f"{report.path}: {report.present:,} of {report.rows:,} {report.kind}s have features"]
     lines += [f"  missing: {count:,} {reason}" for reason, count in report.missing.items()]
     if report.missing:
         lines.append(f"  named in {missing_file(report.path)}")

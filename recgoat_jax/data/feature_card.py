@@ -26,6 +26,9 @@ class FeatureCard:
         max_length: tokens read of a text; None: all, or no text.
         template: how texts were put together, as its reader prints it; "" where there is none.
         template_hash: hash of the template.
+        source: where texts came from that stand in no table of the data set, such as what wrote the profiles; "" where
+            they stand in one.
+        source_hash: hash of what they were read from.
         inputs: hash over ids and contents of all inputs.
         dataset_name: name of the data set that it was made for.
         dataset_hash: content hash of that data set.
@@ -44,6 +47,8 @@ class FeatureCard:
     max_length: int | None = None
     template: str = ""
     template_hash: str = ""
+    source: str = ""
+    source_hash: str = ""
     inputs: str = ""
     dataset_name: str = ""
     dataset_hash: str = ""
@@ -61,6 +66,7 @@ class FeatureCard:
             "pooling": self.pooling,
             "max_length": self.max_length or "",
             "template": self.template_hash[:12],
+            "source": self.source_hash[:12],
             "inputs": self.inputs[:12],
         }
         return ";".join([self.revision, *(f"{name}={value}" for name, value in parts.items() if value)])
@@ -68,7 +74,7 @@ class FeatureCard:
     @property
     def origin(self) -> dict[str, object]:
         """What the values follow from: two cards with the same origin belong to the same values."""
-        told = {"dataset_name", "dataset_hash", "template", "made", "present", "missing", "version"}
+        told = {"dataset_name", "dataset_hash", "template", "source", "made", "present", "missing", "version"}
         return {name: value for name, value in asdict(self).items() if name not in told}
 
     def to_json(self) -> str:

@@ -21,7 +21,7 @@ from typing import Generic, NamedTuple
 import numpy as np
 
 from recgoat_jax import __version__
-from recgoat_jax.data.feature_card import FeatureCard
+from recgoat_jax.data.feature_card import FeatureCard, Kind
 from recgoat_jax.data.feature_files import read_card
 from recgoat_jax.data.feature_writer import Precision, check_suffix, write_features
 from recgoat_jax.encoders.chunks import (
@@ -46,6 +46,7 @@ class JobReport(NamedTuple):
 
     Attributes:
         path: the table.
+        kind: whose features they are.
         rows: rows of the table.
         present: rows that are there.
         missing: rows that are not, by reason.
@@ -55,6 +56,7 @@ class JobReport(NamedTuple):
     """
 
     path: Path
+    kind: Kind
     rows: int
     present: int
     missing: Mapping[str, int]
@@ -96,7 +98,8 @@ def run_feature_job(
     card = replace(card, inputs=inputs.digest)
     if (made := _made_before(out, card)) is not None:
         shutil.rmtree(_partial(out), ignore_errors=True)
-        return JobReport(out, len(inputs.ids), made.present, made.missing, encoded=0, reused=len(inputs.ids), damaged=0)
+        rows = len(inputs.ids)
+        return JobReport(out, card.kind, rows, made.present, made.missing, encoded=0, reused=rows, damaged=0)
     encodable = np.flatnonzero([content is not None for content in inputs.contents])
     if not encodable.size:
         raise DataError.at(
@@ -234,7 +237,7 @@ class _Job(Generic[Content]):
         self._name_missing(out)
         os.replace(whole, out)
         counts = {"encoded": self.encoded, "reused": self.reused, "damaged": self.damaged}
-        return JobReport(out, len(present), int(present.sum()), missing, **counts)
+        return JobReport(out, self.card.kind, len(present), int(present.sum()), missing, **counts)
 
     def _name_missing(self, out: Path) -> None:
         """Writes the ids of the rows that are missing, each with its reason; no file where there are none."""

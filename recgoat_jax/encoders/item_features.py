@@ -1,24 +1,20 @@
 """Feature tables of the items of a prepared data set: its texts, or its pictures, through an encoder."""
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from recgoat_jax.data.dataset import Dataset
 from recgoat_jax.data.feature_card import FeatureCard
 from recgoat_jax.data.feature_writer import Precision
-from recgoat_jax.encoders.chunks import JobInputs
 from recgoat_jax.encoders.feature_job import JobReport, run_feature_job
 from recgoat_jax.encoders.pictures import NamedPictures, picture_inputs
-from recgoat_jax.encoders.protocols import Encoded, ImageEncoder, TextEncoder
+from recgoat_jax.encoders.protocols import ImageEncoder, TextEncoder
 from recgoat_jax.encoders.templates import ItemTemplate
+from recgoat_jax.encoders.text_job import run_text_job, text_inputs
 from recgoat_jax.encoders.tfidf import TfidfSvd
 from recgoat_jax.errors import DataError
 from recgoat_jax.progress import ProgressLine
 
 NO_TEXT = "no text"
-FAINT = "nothing in common with other texts"
 """Why an item has no text features."""
 
 
@@ -51,10 +47,9 @@ def make_text_features(
         UsageError, RunStoppedError: see `run_feature_job`.
     """
     name = f"{dataset.manifest.name}, item table"
-    inputs = _text_inputs(dataset.items.ids, template.render(dataset.item_table, source=name))
-    bare = FeatureCard(
+    card = FeatureCard(
         kind="item",
-        encoder="tfidf-svd",
+        encoder="",
         revision="",
         template=template.description,
         template_hash=template.hash,
@@ -62,23 +57,8 @@ def make_text_features(
         dataset_hash=dataset.manifest.hash,
         precision=precision,
     )
-    match encoder:
-        case TfidfSvd(dim):
-            card = replace(bare, revision=f"dim={dim}")
-            return run_feature_job(inputs, _all_at_once(encoder), out=out, card=card, chunk_size=None, line=line)
-        case _:
-            card = replace(
-                bare,
-                encoder=encoder.name,
-                revision=encoder.revision,
-                pooling=encoder.pooling,
-                max_length=encoder.max_length,
-            )
-
-            def encode(texts: Sequence[str]) -> Encoded:
-                return Encoded(encoder.encode(texts), [None] * len(texts))
-
-            return run_feature_job(inputs, encode, out=out, card=card, chunk_size=chunk_size, line=line)
+    inputs = text_inputs(dataset.items.ids, template.render(dataset.item_table, source=name), absent=NO_TEXT)
+    return run_text_job(inputs, encoder, out=out, card=card, chunk_size=chunk_size, line=line)
 
 
 def make_image_features(
@@ -122,23 +102,6 @@ def make_image_features(
     return run_feature_job(inputs, encoder.encode, out=out, card=card, chunk_size=chunk_size, line=line)
 
 
-def _text_inputs(ids: Sequence[str], texts: Sequence[str | None]) -> JobInputs[str]:
-    hashes = (
-        "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in texts
-    )
-    return JobInputs(
-        tuple(ids), tuple(texts), tuple(hashes), tuple(NO_TEXT if text is None else None for text in texts)
-    )
-
-
-def _all_at_once(encoder: TfidfSvd) -> Callable[[Sequence[str]], Encoded]:
-    def encode(texts: Sequence[str]) -> Encoded:
-        table = encoder.encode(texts)
-        return Encoded(table.values, [None if there else FAINT for there in table.present])
-
-    return encode
-
-
 def item_column(dataset: Dataset, column: str) -> list[str | None]:
     """Cells of a column of the item table.
 
@@ -164,4 +127,4 @@ def item_column(dataset: Dataset, column: str) -> list[str | None]:
     return dataset.item_table[column].to_pylist()
 
 
-__all__ = ["FAINT", "NO_TEXT", "item_column", "make_image_features", "make_text_features"]
+__all__ = ["NO_TEXT", "item_column", "make_image_features", "make_text_features"]

@@ -139,6 +139,26 @@ class TfidfSvd:
 
     dim: int = 64
 
+    @property
+    def name(self) -> str:
+        """What encodes."""
+        return "tfidf-svd"
+
+    @property
+    def revision(self) -> str:
+        """The settings."""
+        return f"dim={self.dim}"
+
+    @property
+    def pooling(self) -> str:
+        """None: tokens have no vectors."""
+        return ""
+
+    @property
+    def max_length(self) -> int | None:
+        """None: all tokens are read."""
+        return None
+
     def encode(self, texts: Sequence[str | None]) -> FeatureTable:
         """Vectors of texts.
 
@@ -151,7 +171,7 @@ class TfidfSvd:
         Raises:
             DataError: no row has a word.
         """
-        return self.encode_tokens([tokenize(text) if text else [] for text in texts], encoder="tfidf-svd")
+        return self.encode_tokens([tokenize(text) if text else [] for text in texts], encoder=self.name)
 
     def encode_tokens(self, documents: Sequence[Sequence[str]], *, encoder: str) -> FeatureTable:
         """Vectors of token lists, taken as they are.
@@ -176,7 +196,7 @@ class TfidfSvd:
         present = lengths > _FAINT
         values = np.zeros(coordinates.shape, np.float32)
         values[present] = np.round(coordinates[present] / lengths[present, None], _DECIMALS)
-        return FeatureTable(values + 0.0, present, encoder=encoder, revision=f"dim={self.dim}")
+        return FeatureTable(values + 0.0, present, encoder=encoder, revision=self.revision)
 
 
 __all__ = ["TfidfSvd", "tfidf_matrix", "tokenize", "truncated_svd"]

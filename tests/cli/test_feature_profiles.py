@@ -259,3 +259,26 @@ def test_wrong_calls_say_why_and_leave_nothing(capsys, arguments, message):
 def test_items_without_titles_are_said_to_have_no_leak_guard(capsys):
     assert main([*STATISTICAL, "--title-column", "name"]) == 0
     assert "leak guard not run: the items have no column 'name' (--title-column)" in capsys.readouterr().out
+
+
+def test_profiles_become_features_that_a_training_takes(capsys):
+    assert main(STATISTICAL) == 0
+    encode = ["features", "text", "mine", "--encoder", "tfidf", "--encoder.dim", "3", "--quiet"]
+    of_users = [*encode, "--profiles", "made/users.jsonl", "--out", "user.npz"]
+    assert main(of_users) == 0
+    assert "user.npz: 12 of 12 users have features" in capsys.readouterr().out
+    assert main(of_users) == 0
+    assert "made before; nothing to do" in capsys.readouterr().out
+    train = ["train", "most-popular", "--data", "mine", "--workdir", "run", "--quiet"]
+    assert main([*train, "--data.user-features", "text", "user.npz"]) == 0
+    stored = json.loads(Path("run/config.json").read_text())
+    assert stored["features"]["user/text"]["encoder"] == "tfidf-svd"
+    assert stored["features"]["user/text"]["dim"] == 3
+
+    write_dataset(shop(seed=1), Path("other"))
+    capsys.readouterr()
+    assert main(["other" if part == "mine" else part for part in of_users[:-1]] + ["no.npz"]) == 3
+    assert "Profiles of another split may tell what this one holds out" in capsys.readouterr().err
+    assert main([*of_users, "--columns", "title"]) == 2
+    assert "found --profiles and --columns" in capsys.readouterr().err
+    assert not Path("no.npz").exists()

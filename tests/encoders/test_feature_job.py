@@ -69,7 +69,7 @@ def job(
 def test_rows_go_to_their_ids_whatever_the_chunks(tmp_path, suffix, chunk_size):
     out = tmp_path / "new" / f"text{suffix}"
     report = job(out, chunk_size=chunk_size)
-    assert report == JobReport(out, 8, 4, {"no text": 3, "unreadable": 1}, encoded=5, reused=0, damaged=0)
+    assert report == JobReport(out, "item", 8, 4, {"no text": 3, "unreadable": 1}, encoded=5, reused=0, damaged=0)
     raw = read_features(out)
     assert raw.ids == tuple(f"i{row}" for row in range(8))
     expected = [vector(text) if text and text != "broken" else [0.0, 0.0] for text in TEXTS]
