@@ -9,6 +9,7 @@ from recgoat_jax.encoders.image.torch_image import (
 )
 from recgoat_jax.encoders.protocols import ImageEncoder, TextEncoder
 from recgoat_jax.encoders.text.bert import BertTextConfig, BertTextEncoder
+from recgoat_jax.encoders.text.endpoint_text import EndpointTextConfig, EndpointTextEncoder
 from recgoat_jax.encoders.text.torch_text import (
     SentenceTransformersConfig,
     SentenceTransformersEncoder,
@@ -17,12 +18,13 @@ from recgoat_jax.encoders.text.torch_text import (
 )
 from recgoat_jax.encoders.tfidf import TfidfSvd
 
-TextEncoderConfig = TfidfSvd | BertTextConfig | SentenceTransformersConfig | TransformersTextConfig
+TextEncoderConfig = TfidfSvd | BertTextConfig | EndpointTextConfig | SentenceTransformersConfig | TransformersTextConfig
 """Settings of any text encoder; `text_encoder` has a case for each."""
 
 TEXT_ENCODERS: dict[str, type[TextEncoderConfig]] = {
     "tfidf": TfidfSvd,
     "bert": BertTextConfig,
+    "endpoint": EndpointTextConfig,
     "sentence-transformers": SentenceTransformersConfig,
     "transformers": TransformersTextConfig,
 }
@@ -44,6 +46,8 @@ def text_encoder(config: TextEncoderConfig) -> TfidfSvd | TextEncoder:
             return config
         case BertTextConfig():
             return BertTextEncoder(config)
+        case EndpointTextConfig():
+            return EndpointTextEncoder(config)
         case SentenceTransformersConfig():
             return SentenceTransformersEncoder(config)
         case TransformersTextConfig():

@@ -12,7 +12,6 @@ import tyro
 from recgoat_jax.data import read_dataset
 from recgoat_jax.data.dataset import Dataset
 from recgoat_jax.encoders.profiles import (
-    BatchReport,
     EndpointConfig,
     KeptLeakReport,
     PriceConfig,
@@ -42,7 +41,6 @@ from recgoat_jax.progress import ProgressLine
 from recgoat_jax.training.interrupts import catch_interrupts
 
 ENCODERS = ("statistical", "llm")
-_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def run_llm(command: LlmCommand) -> ProfileReport | None:
         return _report(command, dataset, stored, made_before=True)
     notes = sys.stderr if command.json else sys.stdout
     if command.read_batch is not None:
-        print(batch_text(command.read_batch, read_batch(command.read_batch, prompts, config)), file=notes)
+        print(f"{command.read_batch}: {read_batch(command.read_batch, prompts, config).text}", file=notes)
     plan = estimate(prompts, config)
     print(plan.text, file=notes, flush=True)
     if command.write_batch is not None:
@@ -231,25 +229,6 @@ def _report(
         leaks = keep_leak_report(dataset, table, command.out, title_column=command.title_column)
     rows = dataset.num_users if table.kind == "user" else dataset.num_items
     return ProfileReport(table, rows, made_before, sent, leaks)
-
-
-def batch_text(path: Path, report: BatchReport) -> str:
-    """What a file of responses held, for a reader."""
-    lines = [
-        f"{path}: {report.stored:,} answers taken, {len(report.failed):,} failed, {len(report.missing):,} missing, "
-        f"{len(report.unknown):,} unknown, {len(report.broken_lines):,} broken lines"
-    ]
-    lines += [f"  failed: {external!r}: {reason}" for external, reason in list(report.failed.items())[:_NAMED]]
-    for name, found in (
-        ("missing", report.missing),
-        ("unknown", report.unknown),
-        ("broken lines", report.broken_lines),
-    ):
-        if found:
-            lines.append(
-                f"  {name}: {', '.join(map(repr, found[:_NAMED]))}{' and others' if len(found) > _NAMED else ''}"
-            )
-    return "\n".join(lines)
 
 
 def as_text(command: ProfileCommand, report: ProfileReport) -> str:

@@ -8,9 +8,9 @@ table = table_of_run(dataset, prompts, config.sampling, done)
 write_profiles(table, Path("profiles/users.jsonl"))
 """
 
+from recgoat_jax.encoders.endpoint import EndpointConfig
 from recgoat_jax.encoders.profiles.batch_files import BatchReport, read_batch, write_batch
 from recgoat_jax.encoders.profiles.completions import SamplingConfig
-from recgoat_jax.encoders.profiles.endpoint import EndpointConfig
 from recgoat_jax.encoders.profiles.estimate import Estimate, PriceConfig
 from recgoat_jax.encoders.profiles.generate import ProfileConfig, estimate, run
 from recgoat_jax.encoders.profiles.leak_file import KeptLeakReport, keep_leak_report

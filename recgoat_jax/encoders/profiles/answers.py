@@ -3,7 +3,7 @@
 import re
 from typing import Literal, NamedTuple
 
-from recgoat_jax.encoders.profiles.as_data import printable
+from recgoat_jax.encoders.as_data import printable
 
 _TAG = re.compile(r"<\s*(/?)\s*(think|thinking|answer)\s*>", re.IGNORECASE)
 _FENCE_LINE = re.compile(r"^\s*(?:```|~~~)[\w-]*\s*$", re.MULTILINE)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recgoat_jax.data.files import read_text
-from recgoat_jax.encoders.profiles.as_data import as_data
+from recgoat_jax.encoders.as_data import as_data
 from recgoat_jax.encoders.profiles.cache import AnswerCache
 from recgoat_jax.encoders.profiles.completions import Completion, read_completion, request_body, request_key
 from recgoat_jax.encoders.profiles.exchange import repair_messages, stored_exchange
@@ -22,6 +22,7 @@ from recgoat_jax.files import write_atomically
 from recgoat_jax.lock import run_lock
 
 _URL = "/v1/chat/completions"
+_NAMED = 5
 
 
 class BatchReport(NamedTuple):
@@ -40,6 +41,20 @@ class BatchReport(NamedTuple):
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
     broken_lines: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        """The report in words, for people."""
+        lines = [
+            f"{self.stored:,} answers taken, {len(self.failed):,} failed, {len(self.missing):,} missing, "
+            f"{len(self.unknown):,} unknown, {len(self.broken_lines):,} broken lines"
+        ]
+        lines += [f"failed: {external!r}: {reason}" for external, reason in list(self.failed.items())[:_NAMED]]
+        for name, found in self._asdict().items():
+            if found and isinstance(found, tuple):
+                others = " and others" if len(found) > _NAMED else ""
+                lines.append(f"{name.replace('_', ' ')}: {', '.join(map(repr, found[:_NAMED]))}{others}")
+        return "\n".join(lines)
 
 
 def write_batch(prompts: PromptSet, config: ProfileConfig, path: Path) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from recgoat_jax.encoders.endpoint import Service
 from recgoat_jax.encoders.profiles.prompts import Message
 from recgoat_jax.errors import UsageError
 
@@ -86,4 +87,7 @@ def read_completion(body: object) -> Completion:
     return Completion((text or "").encode("utf-8", "replace").decode(), cut, *counts)
 
 
-__all__ = ["Completion", "SamplingConfig", "read_completion", "request_body", "request_key"]
+CHAT = Service("/chat/completions", read_completion, kept="What was answered is kept.")
+"""The chat service of a server."""
+
+__all__ = ["CHAT", "Completion", "SamplingConfig", "read_completion", "request_body", "request_key"]

@@ -5,18 +5,23 @@ user or item is counted as failed and has no profile. All answers go through the
 that was stopped goes on where it was and one that is complete sends nothing.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from recgoat_jax.encoders.endpoint import (
+    Endpoint,
+    EndpointConfig,
+    RequestFailed,
+    Stopped,
+    in_own_loop,
+    together,
+)
 from recgoat_jax.encoders.profiles.answers import parse_answer
 from recgoat_jax.encoders.profiles.cache import AnswerCache
-from recgoat_jax.encoders.profiles.completions import Completion, SamplingConfig, request_body, request_key
-from recgoat_jax.encoders.profiles.endpoint import Endpoint, EndpointConfig, RequestFailed, Stopped
+from recgoat_jax.encoders.profiles.completions import CHAT, Completion, SamplingConfig, request_body, request_key
 from recgoat_jax.encoders.profiles.estimate import Estimate, PriceConfig, estimate_cost
 from recgoat_jax.encoders.profiles.exchange import Exchange, repair_messages, stored_exchange
 from recgoat_jax.encoders.profiles.prompts import Message, PromptSet
@@ -91,7 +96,7 @@ def run(
         raise UsageError(f"nothing was sent. This run has\n{plan.text}\nExpected consent to that: --yes.")
     config.cache.mkdir(parents=True, exist_ok=True)
     with run_lock(config.cache):
-        return _in_own_loop(_Run(prompts, config, on_progress, should_stop).everything())
+        return in_own_loop(_Run(prompts, config, on_progress, should_stop).everything())
 
 
 class _Run:
@@ -115,14 +120,9 @@ class _Run:
 
     async def everything(self) -> ProfileRun:
         queue = iter(self.prompts.messages.items())
-        async with Endpoint(self.config.endpoint, should_stop=self.should_stop) as endpoint:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(min(self.config.endpoint.concurrency, len(self.prompts.messages))):
-                        group.create_task(self._work(queue, endpoint))
-            except BaseExceptionGroup as errors:
-                # The first to fail has cancelled the others; it tells all there is to tell.
-                raise errors.exceptions[0] from None
+        async with Endpoint(self.config.endpoint, CHAT, should_stop=self.should_stop) as endpoint:
+            count = min(self.config.endpoint.concurrency, len(self.prompts.messages))
+            await together(lambda: self._work(queue, endpoint), count=count)
         if self.stopped:
             raise SavedAndStopped(
                 f"stopped with {len(self.texts):,} of {len(self.prompts.messages):,} profiles; all answers are kept. "
@@ -135,7 +135,7 @@ class _Run:
             self._report(endpoint),
         )
 
-    async def _work(self, queue: Iterator[tuple[str, tuple[Message, ...]]], endpoint: Endpoint) -> None:
+    async def _work(self, queue: Iterator[tuple[str, tuple[Message, ...]]], endpoint: Endpoint[Completion]) -> None:
         """One of the workers that share the queue."""
         for external, messages in queue:
             try:
@@ -150,7 +150,7 @@ class _Run:
                 self._note(external, exchange)
             self.on_progress(len(self.texts) + len(self.failed), len(self.prompts.messages))
 
-    async def _exchange(self, messages: tuple[Message, ...], endpoint: Endpoint) -> Exchange:
+    async def _exchange(self, messages: tuple[Message, ...], endpoint: Endpoint[Completion]) -> Exchange:
         """The exchange about one prompt, as far as it is needed."""
         sampling = self.config.sampling
         first, second = stored = stored_exchange(messages, sampling=sampling, cache=self.cache)
@@ -165,7 +165,7 @@ class _Run:
             second = await self._ask(request_body(repair_messages(messages, first), sampling), endpoint)
         return Exchange(first, second)
 
-    async def _ask(self, body: dict[str, Any], endpoint: Endpoint) -> Completion:
+    async def _ask(self, body: dict[str, Any], endpoint: Endpoint[Completion]) -> Completion:
         answer = await endpoint.ask(body)
         self.cache.put(request_key(body), answer)
         self.failures_in_a_row = 0
@@ -191,7 +191,7 @@ class _Run:
                 "what was answered is kept."
             )
 
-    def _report(self, endpoint: Endpoint) -> RunReport:
+    def _report(self, endpoint: Endpoint[Completion]) -> RunReport:
         return RunReport(
             sent=self.counts["sent"],
             stored=self.counts["stored"],
@@ -203,30 +203,6 @@ class _Run:
             damaged_lines=tuple(self.cache.dropped),
             without_text=len(self.prompts.without_text),
         )
-
-
-def _in_own_loop(work: Coroutine[Any, Any, ProfileRun]) -> ProfileRun:
-    """Runs to the end, also where the caller's thread has an event loop already, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
-
-    async def announced() -> ProfileRun:
-        started.set_result((asyncio.get_running_loop(), asyncio.current_task()))
-        return await work
-
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(asyncio.run, announced())
-        try:
-            return running.result()
-        except BaseException:
-            # An interrupt reaches this thread, not the one that works.
-            loop, task = started.result()
-            if task is not None and not running.done():
-                loop.call_soon_threadsafe(task.cancel)
-            raise
 
 
 __all__ = ["ProfileConfig", "estimate", "run"]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from recgoat_jax.data.dataset import Dataset
 from recgoat_jax.data.files import read_text
-from recgoat_jax.encoders.profiles.as_data import printable
+from recgoat_jax.encoders.as_data import printable
 from recgoat_jax.encoders.profiles.known_ids import check_known
 from recgoat_jax.encoders.profiles.prompts import ProfileKind
 from recgoat_jax.encoders.profiles.split_hash import split_hash

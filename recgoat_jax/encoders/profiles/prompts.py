@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from recgoat_jax.data.dataset import Dataset
-from recgoat_jax.encoders.profiles.as_data import as_data
+from recgoat_jax.encoders.as_data import as_data
 from recgoat_jax.encoders.profiles.known_ids import check_known
 from recgoat_jax.encoders.profiles.redact import redact
 from recgoat_jax.encoders.profiles.split_hash import split_hash

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recgoat_jax.data.dataset import Dataset
-from recgoat_jax.encoders.profiles.as_data import as_data
+from recgoat_jax.encoders.as_data import as_data
 from recgoat_jax.encoders.profiles.profile_table import ProfileTable, profile_table
 from recgoat_jax.encoders.standard import TAG_COLUMNS
 from recgoat_jax.encoders.tabular import split_tags

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 from recgoat_jax.encoders.text.bert_weights import read_bert
 from recgoat_jax.encoders.text.buckets import length_batches
 from recgoat_jax.encoders.text.model_directory import MINILM, TOKENIZER, WEIGHTS, locate_model, read_sentences
+from recgoat_jax.encoders.text.unicode import valid_unicode
 from recgoat_jax.errors import DataError, MissingExtraError, UsageError
 from recgoat_jax.nn.pooling import Pooling, pool_tokens, unit_length
 from recgoat_jax.nn.transformer import Precision, TransformerEncoder
@@ -143,7 +144,7 @@ class BertTextEncoder:
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Rows of the token table of each text, marks included, cut to the maximum length."""
-        prepared = [_valid_unicode(self.config.prefix + text) for text in texts]
+        prepared = [valid_unicode(self.config.prefix + text) for text in texts]
         if self._lower_case:
             prepared = [text.lower() for text in prepared]
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(prepared)]
@@ -163,11 +164,6 @@ def _embed(
     mask: Bool[Array, "texts tokens"] = jax.numpy.arange(ids.shape[1]) < lengths[:, None]
     vectors = pool_tokens(nnx.merge(definition, params)(ids, mask).last, mask, pooling=pooling)
     return unit_length(vectors) if normalize else vectors
-
-
-def _valid_unicode(text: str) -> str:
-    """Text that can be encoded: half of a surrogate pair, left by a careless cut, becomes the replacement mark."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _tokenizer(path: Path, max_length: int) -> "Tokenizer":

@@ -1,4 +1,4 @@
-"""A server of the chat protocol that fails in chosen ways, on loopback, in a thread."""
+"""A server of chats and embeddings that fails in chosen ways, on loopback, in a thread."""
 
 import hashlib
 import json
@@ -18,15 +18,21 @@ MODEL = "tiny"
 
 
 def digest(body: dict[str, Any]) -> str:
-    """Identity of the messages of a request."""
-    return hashlib.sha256(json.dumps(body["messages"], sort_keys=True).encode()).hexdigest()
+    """Identity of what a request asks."""
+    return hashlib.sha256(json.dumps(body.get("messages") or body["input"], sort_keys=True).encode()).hexdigest()
+
+
+def vector(text: str) -> list[float]:
+    """What a text is embedded as: its length, and the code of its first letter."""
+    return [float(len(text)), float(ord(text[0]))]
 
 
 class ChatServer(ThreadingHTTPServer):
     """Answers with ``reply``; the n-th request meets the n-th fault of ``faults``, later ones none.
 
     Faults: ``"429"`` (Retry-After 0.05), ``"500"``, ``"half"``, ``"broken json"``, ``"no choices"``, ``"hang"``,
-    ``"drip"``, ``"reset"``, ``"400"``, ``"302"``, ``"quota"``, ``"wait long"``, ``"ok"``.
+    ``"drip"``, ``"reset"``, ``"400"``, ``"302"``, ``"quota"``, ``"wait long"``, ``"ok"``; of embeddings alone
+    ``"too few"``, ``"twice"`` (one position), ``"wide"``, ``"ragged"``. Embeddings come in the reverse order.
     """
 
     daemon_threads = True
@@ -90,17 +96,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self, body: dict[str, Any]) -> None:
         sent = self.headers.get("Authorization", "")
-        if self.path != "/v1/chat/completions" or body["model"] != MODEL:
+        if self.path not in ("/v1/chat/completions", "/v1/embeddings") or body["model"] != MODEL:
             return self._error(404, f"The model `{body['model']}` does not exist", "model_not_found")
         if self.server.key is not None and sent != f"Bearer {self.server.key}":
             # Servers have been seen to send the key back.
             return self._error(401, f"Incorrect API key provided: {sent.removeprefix('Bearer ')}", "invalid_api_key")
         time.sleep(self.server.seconds)
-        text = self.server.reply(body)
-        answer = {
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 10, "completion_tokens": 5},
-        }
+        answer = self._embeddings(body) if self.path.endswith("embeddings") else self._completion(body)
         data = json.dumps(answer).encode()
         match self.server.fault_of(body):
             case "ok":
@@ -117,6 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._error(302, "over there", "moved", {"Location": f"{self.server.url}/chat/completions"})
             case "500":
                 self._error(500, "oh", "server_error")
+            case "too few" | "twice" | "wide" | "ragged" as fault:
+                self._send(200, json.dumps({"data": _damaged(answer["data"], fault)}).encode())
             case "400":
                 self._error(400, f"too long; your header was {sent}", "context_length_exceeded")
             case "no choices":
@@ -147,6 +151,17 @@ class _Handler(BaseHTTPRequestHandler):
                 raise AssertionError(unknown)
         return None
 
+    def _completion(self, body: dict[str, Any]) -> dict[str, Any]:
+        message = {"role": "assistant", "content": self.server.reply(body)}
+        return {
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 10, "completion_tokens": 5},
+        }
+
+    def _embeddings(self, body: dict[str, Any]) -> dict[str, Any]:
+        data = [{"index": place, "embedding": vector(text)} for place, text in enumerate(body["input"])]
+        return {"data": data[::-1], "model": MODEL}
+
     def _error(self, status: int, message: str, code: str, headers: dict[str, str] | None = None) -> None:
         self._send(status, json.dumps({"error": {"message": message, "code": code}}).encode(), headers or {})
 
@@ -160,6 +175,18 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Type": "application/json", "Content-Length": str(length), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
+
+
+def _damaged(data: list[dict[str, Any]], fault: str) -> list[dict[str, Any]]:
+    match fault:
+        case "too few":
+            return data[1:]
+        case "twice":
+            return [data[0], *data[:-1]]
+        case "wide":
+            return [entry | {"embedding": [*entry["embedding"], 0.0]} for entry in data]
+        case _:
+            return [data[0] | {"embedding": [1.0]}, *data[1:]]
 
 
 @contextmanager

@@ -99,10 +99,11 @@ def test_nothing_is_sent_without_consent_and_the_estimate_is_shown(tmp_path):
     assert len(server.requests) == 12
 
 
-def test_a_second_run_sends_nothing_and_gives_the_same(tmp_path):
+def test_a_second_run_sends_nothing_and_gives_the_same(tmp_path, monkeypatch):
     with chat_server(reply=reply) as server:
         first = run(PROMPTS, config(server.url, tmp_path), yes=True)
-    # No server is there any more.
+    # No server is there any more, nor a client library.
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
     second = run(PROMPTS, config(server.url, tmp_path), yes=True)
     assert second.texts == first.texts
     assert (second.report.sent, second.report.stored) == (0, 12)
@@ -161,10 +162,10 @@ def test_a_run_stopped_between_an_unreadable_answer_and_its_repair_asks_for_the_
 
 
 def test_an_answer_cut_at_the_limit_of_tokens_is_counted(tmp_path, monkeypatch):
-    from recgoat_jax.encoders.profiles import endpoint
+    from recgoat_jax.encoders.profiles import generate
 
-    whole = endpoint.read_completion
-    monkeypatch.setattr(endpoint, "read_completion", lambda body: whole(body)._replace(cut=True))
+    chat = generate.CHAT
+    monkeypatch.setattr(generate, "CHAT", replace(chat, read=lambda body: chat.read(body)._replace(cut=True)))
     with chat_server(reply=reply) as server:
         assert run(prompts_of(DATASET, 3), config(server.url, tmp_path), yes=True).report.cut == 3
 

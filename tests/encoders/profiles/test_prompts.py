@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
+from recgoat_jax.encoders.as_data import as_data
 from recgoat_jax.encoders.profiles import PromptConfig, item_prompts, user_prompts
-from recgoat_jax.encoders.profiles.as_data import as_data
 from recgoat_jax.errors import DataError, UsageError
 from tests.encoders.profiles.worlds import shop, texts
 

@@ -12,9 +12,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from recgoat_jax.encoders.profiles.completions import SamplingConfig, request_body
-from recgoat_jax.encoders.profiles.endpoint import Endpoint, EndpointConfig, RequestFailed
-from recgoat_jax.encoders.profiles.http_rules import proxy_of, seconds_to_wait
+from recgoat_jax.encoders.endpoint import Endpoint, EndpointConfig, RequestFailed
+from recgoat_jax.encoders.endpoint.http_rules import proxy_of, seconds_to_wait
+from recgoat_jax.encoders.profiles.completions import CHAT, SamplingConfig, request_body
 from recgoat_jax.encoders.profiles.prompts import Message
 from recgoat_jax.errors import MissingExtraError, RunStoppedError, UsageError
 from tests.encoders.profiles.chat_server import GOOD, KEY, MODEL, chat_server
@@ -27,7 +27,7 @@ def ask(url: str, *, body=BODY, key: str = "", **options):
 
     async def once():
         config = EndpointConfig(url, **({"backoff_seconds": 0.001, "timeout_seconds": 5.0} | options))
-        async with Endpoint(config, environment={"OPENAI_API_KEY": key}) as endpoint:
+        async with Endpoint(config, CHAT, environment={"OPENAI_API_KEY": key}) as endpoint:
             return await endpoint.ask(body), endpoint
 
     return asyncio.run(once())
@@ -77,7 +77,7 @@ def test_the_pause_that_the_server_asks_for_is_kept():
 
 
 def test_pauses_double_up_to_a_limit_and_differ():
-    endpoint = Endpoint(EndpointConfig(backoff_seconds=1.0, longest_pause_seconds=10.0))
+    endpoint = Endpoint(EndpointConfig(backoff_seconds=1.0, longest_pause_seconds=10.0), CHAT)
     for attempt, longest in ((1, 1), (2, 2), (3, 4), (4, 8), (5, 10), (9, 10)):
         pauses = {endpoint._pause(attempt, None) for _ in range(50)}
         assert longest / 2 <= min(pauses) < max(pauses) <= longest
@@ -147,7 +147,7 @@ def test_the_key_comes_from_the_variable_that_is_named_and_stays_out_of_logs_and
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # loopback goes by no proxy
 
     async def once(url):
-        async with Endpoint(EndpointConfig(url, key_variable="MY_KEY")) as endpoint:
+        async with Endpoint(EndpointConfig(url, key_variable="MY_KEY"), CHAT) as endpoint:
             return await endpoint.ask(BODY)
 
     with chat_server(key=KEY, reply=lambda body: f"<answer>your key is {KEY}</answer>") as server:
@@ -180,7 +180,7 @@ def test_wrong_settings_are_named_and_secrets_in_them_are_not_shown(options, mes
 def test_a_key_that_no_header_can_carry_is_refused_unseen():
     for key in ("sk-1234\nX-Other: 5678", "sk-ключ-5678"):
         with pytest.raises(UsageError, match="OPENAI_API_KEY: found a key with spaces or") as raised:
-            Endpoint(EndpointConfig(), environment={"OPENAI_API_KEY": key})
+            Endpoint(EndpointConfig(), CHAT, environment={"OPENAI_API_KEY": key})
         assert "5678" not in str(raised.value)
 
 

@@ -1,8 +1,8 @@
-"""A client of servers that speak the chat protocol of OpenAI: hosted ones, vLLM, llama.cpp and others.
+"""A client of servers that speak the protocol of OpenAI: hosted ones, vLLM, llama.cpp and others.
 
 What is tried again, after a pause that doubles and is drawn at random between half and all of it: too many requests
 (429), errors of the server (408, 409, 425, 5xx), a connection that is refused, reset or closed early, an answer that is
-cut off or no chat completion, and no answer in time. A pause that the server asks for (``Retry-After``) is kept. What
+cut off or cannot be read, and no answer in time. A pause that the server asks for (``Retry-After``) is kept. What
 no second try can mend ends the run: a wrong key, a wrong model or address, an empty account, a server that is not
 there. The rest is the failure of one request.
 """
@@ -15,16 +15,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from recgoat_jax.encoders.profiles.as_data import as_data
-from recgoat_jax.encoders.profiles.completions import Completion, read_completion
-from recgoat_jax.encoders.profiles.http_rules import proxy_of, seconds_to_wait, without_secret
+from recgoat_jax.encoders.as_data import as_data
+from recgoat_jax.encoders.endpoint.http_rules import proxy_of, seconds_to_wait, without_secret
 from recgoat_jax.errors import MissingExtraError, RunStoppedError, UsageError
 
 if TYPE_CHECKING:
     import aiohttp
+
+Answer = TypeVar("Answer")
 
 _AGAIN = (408, 409, 425, 429)
 _OF_THIS_REQUEST = (400, 413, 422)
@@ -35,7 +36,7 @@ class EndpointConfig:
     """Where requests go, and how patiently."""
 
     base_url: str = "http://127.0.0.1:8000/v1"
-    """Address up to and with the version; ``/chat/completions`` is added."""
+    """Address up to and with the version; the path of the service, such as ``/chat/completions``, is added."""
     key_variable: str = "OPENAI_API_KEY"
     """Environment variable that holds the key; unset or empty: no key is sent."""
     concurrency: int = 16
@@ -74,6 +75,21 @@ class EndpointConfig:
             raise UsageError("endpoint: found a time limit of 0 or less; expected seconds above 0.")
 
 
+@dataclass(frozen=True)
+class Service(Generic[Answer]):
+    """What is asked of a server.
+
+    Attributes:
+        path: of the service, below the address.
+        read: makes an answer of the decoded JSON of a response; a ValueError is an answer that cannot be read.
+        kept: what remains of a run that ends early, a sentence for messages.
+    """
+
+    path: str
+    read: Callable[[object], Answer]
+    kept: str
+
+
 class RequestFailed(Exception):
     """One request came to nothing; others may fare better."""
 
@@ -88,11 +104,12 @@ class _Response(NamedTuple):
     retry_after: str
 
 
-class Endpoint:
+class Endpoint(Generic[Answer]):
     """An open client; an asynchronous context manager.
 
     Args:
         config: where and how.
+        service: what is asked.
         should_stop: asked before each try.
         environment: variables to look the key up in; None: those of this process.
 
@@ -101,19 +118,20 @@ class Endpoint:
 
     Raises:
         UsageError: the key holds characters that no header can carry; it is not shown.
-        MissingExtraError: on entering: the client library is not installed.
+        MissingExtraError: with the first request: the client library is not installed.
     """
 
     def __init__(
         self,
         config: EndpointConfig,
+        service: Service[Answer],
         *,
         should_stop: Callable[[], bool] = lambda: False,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self.config, self.should_stop = config, should_stop
+        self.config, self.service, self.should_stop = config, service, should_stop
         self.retries: Counter[str] = Counter()
-        self._url = f"{config.base_url.rstrip('/')}/chat/completions"
+        self._url = config.base_url.rstrip("/") + service.path
         self._key = (os.environ if environment is None else environment).get(config.key_variable, "").strip()
         # A stand-in such as "EMPTY", for servers that want any key, is a word that answers may hold.
         self._secret = self._key if len(self._key) >= 8 else ""
@@ -124,26 +142,20 @@ class Endpoint:
             )
         self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> "Endpoint":
-        client = _client()
-        self._session = client.ClientSession(
-            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
-            timeout=client.ClientTimeout(total=None, sock_connect=self.config.connect_seconds),
-            connector=client.TCPConnector(limit=self.config.concurrency),
-        )
+    async def __aenter__(self) -> "Endpoint[Answer]":
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._session is not None
-        await self._session.close()
+        if self._session is not None:
+            await self._session.close()
 
-    async def ask(self, body: dict[str, Any]) -> Completion:
+    async def ask(self, body: dict[str, Any]) -> Answer:
         """Sends one request until it is answered.
 
         Args:
-            body: of a chat completion.
+            body: of the request.
 
         Returns:
             The answer.
@@ -179,7 +191,7 @@ class Endpoint:
                 continue
             if response.status == 200:
                 try:
-                    return read_completion(without_secret(json.loads(response.data), self._secret))
+                    return self.service.read(without_secret(json.loads(response.data), self._secret))
                 except (ValueError, RecursionError):
                     reason = "no readable answer"
                     continue
@@ -188,18 +200,30 @@ class Endpoint:
         if reason == "no connection":
             raise RunStoppedError(
                 f"{self.config.base_url}: found no server ({unreachable}) in {self.config.attempts} tries; expected "
-                "one that speaks the chat protocol. Start it, or mend the address. What was answered is kept."
+                f"one that speaks the protocol of OpenAI. Start it, or mend the address. {self.service.kept}"
             )
         raise RequestFailed(f"{reason}, in each of {self.config.attempts} tries")
 
     async def _post(self, body: dict[str, Any]) -> _Response:
-        assert self._session is not None
+        session = self._opened()
         async with (
             asyncio.timeout(self.config.timeout_seconds),
             # A redirection would take the key to another address.
-            self._session.post(self._url, json=body, allow_redirects=False, proxy=proxy_of(self._url)) as response,
+            session.post(self._url, json=body, allow_redirects=False, proxy=proxy_of(self._url)) as response,
         ):
             return _Response(response.status, await response.read(), response.headers.get("Retry-After", ""))
+
+    def _opened(self) -> "aiohttp.ClientSession":
+        """The session, opened with the first request: a run that has all its answers needs no client library."""
+        if self._session is not None:
+            return self._session
+        client = _client()
+        self._session = session = client.ClientSession(
+            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
+            timeout=client.ClientTimeout(total=None, sock_connect=self.config.connect_seconds),
+            connector=client.TCPConnector(limit=self.config.concurrency),
+        )
+        return session
 
     def _pause(self, attempt: int, asked: float | None) -> float:
         if asked is not None:
@@ -213,8 +237,8 @@ class Endpoint:
         if seconds is not None and seconds > self.config.longest_pause_seconds:
             raise RunStoppedError(
                 f"{self.config.base_url}: found that the server asks to wait {seconds:,.0f} s; expected at most "
-                f"{self.config.longest_pause_seconds:,.0f} s. Start the same command again later, what was answered is "
-                "kept; or raise longest_pause_seconds."
+                f"{self.config.longest_pause_seconds:,.0f} s. Start the same command again later, or raise "
+                f"longest_pause_seconds. {self.service.kept}"
             )
         return seconds
 
@@ -222,7 +246,7 @@ class Endpoint:
         """Raises for a status that a second try would not change."""
         status, said = response.status, self._said(response)
         where = f"{self.config.base_url}: found status {status}{said}"
-        kept = "What was answered is kept."
+        kept = self.service.kept
         if status in _OF_THIS_REQUEST:
             raise RequestFailed(f"refused with status {status}{said}")
         if status in (401, 403):
@@ -263,4 +287,4 @@ def _client() -> ModuleType:
     return aiohttp
 
 
-__all__ = ["Endpoint", "EndpointConfig", "RequestFailed", "Stopped"]
+__all__ = ["Endpoint", "EndpointConfig", "RequestFailed", "Service", "Stopped"]

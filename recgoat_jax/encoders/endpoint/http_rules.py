@@ -10,8 +10,10 @@ from urllib.request import getproxies, proxy_bypass
 
 def without_secret(value: Any, secret: str) -> Any:
     """A JSON value whose texts do not hold the secret: servers have been seen to send it back."""
+    if not secret:
+        return value
     match value:
-        case str() if secret:
+        case str():
             return value.replace(secret, "[key]")
         case dict():
             return {name: without_secret(part, secret) for name, part in value.items()}
