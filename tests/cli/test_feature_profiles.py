@@ -64,6 +64,11 @@ def test_statistical_profiles_are_made_once_with_their_leak_report(capsys):
     assert {name: (Path("made") / name).stat().st_mtime_ns for name in files()} == before
     assert main([*STATISTICAL, "--encoder.most-tags", "1"]) == 2
     assert "found other profiles (other revision)" in capsys.readouterr().err
+    write_dataset(
+        replace(DATASET, item_table=pa.table({"title": ["tea"] * 16, "genres": ["war"] * 16})), Path("retold")
+    )
+    assert main(["retold" if part == "mine" else part for part in STATISTICAL]) == 2
+    assert "found other profiles (other texts of items)" in capsys.readouterr().err
     assert main([*STATISTICAL, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["rows"], told["present"], told["made_before"]) == (12, 12, True)
@@ -279,6 +284,8 @@ def test_profiles_become_features_that_a_training_takes(capsys):
     capsys.readouterr()
     assert main(["other" if part == "mine" else part for part in of_users[:-1]] + ["no.npz"]) == 3
     assert "Profiles of another split may tell what this one holds out" in capsys.readouterr().err
+    assert main([*encode, "--profiles", "absent.jsonl", "--out", "no.npz"]) == 3
+    assert "absent.card.json" in capsys.readouterr().err
     assert main([*of_users, "--columns", "title"]) == 2
     assert "found --profiles and --columns" in capsys.readouterr().err
     assert not Path("no.npz").exists()
