@@ -36,7 +36,7 @@ from recgoat_jax.encoders.profiles import (
 )
 from recgoat_jax.encoders.profiles.profile_table import other_profiles, stored_profiles
 from recgoat_jax.encoders.templates import ItemTemplate, usual_columns
-from recgoat_jax.errors import UsageError
+from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.progress import ProgressLine
 from recgoat_jax.training.interrupts import catch_interrupts
 
@@ -119,7 +119,8 @@ class ProfileReport(NamedTuple):
         rows: users, or items, of the data set.
         made_before: whether there was nothing to do.
         sent: requests that were answered now.
-        leaks: the leak report; None for items, of which profiles hold no pairs, and where there are no titles.
+        leaks: the leak report; None for items, whose profiles hold no pairs, and where the guard could not search.
+        unguarded: why it could not; "" where it did, and for items.
     """
 
     table: ProfileTable
@@ -127,6 +128,7 @@ class ProfileReport(NamedTuple):
     made_before: bool
     sent: int
     leaks: KeptLeakReport | None
+    unguarded: str
 
 
 def run_statistical(command: StatisticalCommand) -> ProfileReport:
@@ -159,15 +161,19 @@ def run_llm(command: LlmCommand) -> ProfileReport | None:
     print(plan.text, file=notes, flush=True)
     if command.write_batch is not None:
         count = write_batch(prompts, config, command.write_batch)
-        print(f"{command.write_batch}: {count:,} requests written, nothing sent", file=notes)
+        written = {"batch": str(command.write_batch), "requests": count}
+        print(
+            json.dumps(written) if command.json else f"{command.write_batch}: {count:,} requests written, nothing sent"
+        )
         return None
     if plan.requests and not command.yes:
-        raise UsageError("nothing was sent; expected consent to the estimate above: --yes.")
+        stays = "" if stored is None else f" {command.out} stays as it is, without those that failed."
+        raise UsageError(f"nothing was sent; expected consent to the estimate above: --yes.{stays}")
     line = None if command.quiet else ProgressLine(command.out.name)
 
     def show(done: int, total: int) -> None:
         if line is not None:
-            line.show(f"{done:,} of {total:,} profiles", final=done == total)
+            line.show(f"{done:,} of {total:,} {command.of}", final=done == total)
 
     with catch_interrupts() as interrupts:
         done = run(prompts, config, yes=True, on_progress=show, should_stop=lambda: interrupts.received is not None)
@@ -223,12 +229,14 @@ def _report(
     command: ProfileCommand, dataset: Dataset, table: ProfileTable, *, made_before: bool = False, sent: int = 0
 ) -> ProfileReport:
     """The report, the leak guard's part of it made or found."""
-    titled = dataset.item_table is not None and command.title_column in dataset.item_table.column_names
-    leaks = None
-    if table.kind == "user" and titled:
-        leaks = keep_leak_report(dataset, table, command.out, title_column=command.title_column)
+    leaks, unguarded = None, ""
+    if table.kind == "user":
+        try:
+            leaks = keep_leak_report(dataset, table, command.out, title_column=command.title_column)
+        except DataError as error:  # no titles: the profiles are none the worse
+            unguarded = str(error)
     rows = dataset.num_users if table.kind == "user" else dataset.num_items
-    return ProfileReport(table, rows, made_before, sent, leaks)
+    return ProfileReport(table, rows, made_before, sent, leaks, unguarded)
 
 
 def as_text(command: ProfileCommand, report: ProfileReport) -> str:
@@ -239,8 +247,8 @@ def as_text(command: ProfileCommand, report: ProfileReport) -> str:
     if report.leaks is not None:
         lines += [f"  {line}" for line in report.leaks.text.split("\n")]
         lines.append(f"  kept in {report.leaks.path}")
-    elif report.table.kind == "user":
-        lines.append(f"  leak guard not run: the items have no column '{command.title_column}' (--title-column)")
+    if report.unguarded:
+        lines.append(f"  no leak guard (--title-column): {report.unguarded}")
     return "\n".join(lines)
 
 
@@ -256,6 +264,7 @@ def as_json(command: ProfileCommand, report: ProfileReport) -> str:
         "made_before": report.made_before,
         "sent": report.sent,
         "leaks": None if leaks is None else {"path": str(leaks.path), "leaking": leaks.leaking},
+        "unguarded": report.unguarded,
     }
     return json.dumps(told, ensure_ascii=False)
 
@@ -287,13 +296,4 @@ def main(name: str | None, arguments: Sequence[str]) -> int:
     return 0
 
 
-__all__ = [
-    "ENCODERS",
-    "LlmCommand",
-    "LlmConfig",
-    "ProfileCommand",
-    "StatisticalCommand",
-    "main",
-    "run_llm",
-    "run_statistical",
-]
+__all__ = ["ENCODERS", "LlmCommand", "LlmConfig", "ProfileCommand", "StatisticalCommand", "main"]

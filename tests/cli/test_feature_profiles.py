@@ -117,7 +117,7 @@ def test_with_consent_all_are_asked_once_and_a_second_call_sends_nothing(capsys,
         shown = capsys.readouterr()
         assert "12 requests to send" in shown.out
         assert "12 profiles, 0 failed" in shown.out
-        assert "users.jsonl: 12 of 12 profiles" in shown.err
+        assert "users.jsonl: 12 of 12 users" in shown.err
         assert len(server.requests) == 12
         assert files() == ["cache/.lock", "cache/answers.jsonl", "users.card.json", "users.jsonl", "users.leaks.json"]
         Path("made/cache/answers.jsonl").unlink()
@@ -136,6 +136,10 @@ def test_users_that_failed_are_asked_again(capsys):
     with chat_server(lambda body, number: "400" if number == 3 else "ok") as server:
         assert main(llm(server.url, "--yes", "--quiet")) == 0
         assert "11 of 12 users have profiles" in capsys.readouterr().out
+        assert main(llm(server.url)) == 2
+        shown = capsys.readouterr()
+        assert "1 requests to send, 11 answered before" in shown.out
+        assert "made/users.jsonl stays as it is, without those that failed" in shown.err
         assert main(llm(server.url, "--yes", "--quiet", "--json")) == 0
         told = json.loads(capsys.readouterr().out)
         assert (told["made_before"], told["sent"], told["present"]) == (False, 1, 12)
@@ -185,6 +189,8 @@ def test_a_batch_is_written_read_and_made_a_table_without_a_server(capsys):
     # Read and write: what is still open.
     assert main(llm(nowhere, "--read-batch", "some.jsonl", "--write-batch", "open.jsonl")) == 0
     assert "open.jsonl: 7 requests written" in capsys.readouterr().out
+    assert main(llm(nowhere, "--write-batch", "open.jsonl", "--json")) == 0
+    assert json.loads(capsys.readouterr().out) == {"batch": "open.jsonl", "requests": 7}
     assert main(llm(nowhere, "--read-batch", "rest.jsonl")) == 0
     assert "12 of 12 users have profiles" in capsys.readouterr().out
     assert main(llm(nowhere, "--read-batch", "absent.jsonl")) == 0
@@ -261,9 +267,24 @@ def test_wrong_calls_say_why_and_leave_nothing(capsys, arguments, message):
     assert sorted(path.name for path in Path().iterdir()) == ["mine"]
 
 
-def test_items_without_titles_are_said_to_have_no_leak_guard(capsys):
-    assert main([*STATISTICAL, "--title-column", "name"]) == 0
-    assert "leak guard not run: the items have no column 'name' (--title-column)" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [
+        ("name", "column 'name': found no such item column; there are 'title', 'genres'"),
+        ("genres", "found 0 titles of 3 letters or more"),
+    ],
+)
+def test_items_without_titles_have_no_leak_guard_and_the_report_says_so(capsys, column, why):
+    bare = replace(DATASET, item_table=pa.table({"title": ["tea"] * 16, "genres": [""] * 16}))
+    write_dataset(bare, Path("bare"))
+    command = ["bare" if part == "mine" else part for part in STATISTICAL]
+    assert main([*command, "--title-column", column]) == 0
+    shown = capsys.readouterr().out
+    assert "12 of 12 users have profiles" in shown
+    assert "no leak guard (--title-column): " in shown
+    assert why in shown
+    assert main([*command, "--title-column", column, "--json"]) == 0
+    assert why in json.loads(capsys.readouterr().out)["unguarded"]
 
 
 def test_profiles_become_features_that_a_training_takes(capsys):
