@@ -45,8 +45,7 @@ class TextCommand(Generic[Config]):
     encoder: Config
     """Settings of the encoder."""
     profiles: Path | None = None
-    """Table of profiles whose texts are encoded as they are, in the place of item columns; rows are its users, or
-    items."""
+    """Table of profiles of users, or items, whose whole texts are encoded in the place of item columns."""
     columns: tuple[str, ...] | None = None
     """Item columns that make the text, in order; None: those of title, brand, category, description that are there."""
     labels: Literal["columns", "none"] = "columns"

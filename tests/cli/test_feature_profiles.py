@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -310,3 +312,22 @@ def test_profiles_become_features_that_a_training_takes(capsys):
     assert main([*of_users, "--columns", "title"]) == 2
     assert "found --profiles and --columns" in capsys.readouterr().err
     assert not Path("no.npz").exists()
+
+
+def test_the_commands_of_the_docs_run(capsys):
+    page = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
+    lines = "".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL)).replace("\\\n", " ").splitlines()
+    commands = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("recgoat features")]
+    with chat_server() as server:
+        here = {"prepared/mine": "mine", "http://127.0.0.1:8000/v1": server.url, "bert": "tfidf"}
+        here |= dict.fromkeys(("QwQ-32B", "Qwen/Qwen3-Embedding-8B"), MODEL)
+        codes = []
+        for command in commands:
+            known = [here.get(part, part) for part in command]
+            codes.append(main(known))
+            if codes[-1] == 2:
+                assert "--yes" in capsys.readouterr().err
+                assert main([*known, "--yes"]) == 0
+            Path("user_text.npz").unlink(missing_ok=True)
+    assert codes == [0, 2, 0, 0]
+    assert len(server.requests) == 12 + 1
