@@ -21,9 +21,8 @@ from recgoat_jax.cli.feature_encoders import (
 from recgoat_jax.data import read_dataset
 from recgoat_jax.data.feature_writer import Precision, check_suffix
 from recgoat_jax.encoders.feature_job import JobReport, missing_file
-from recgoat_jax.encoders.image.pictures import find_pictures
+from recgoat_jax.encoders.image.folder import NamedPictures, find_pictures, pictures_by_name
 from recgoat_jax.encoders.item_features import item_column, make_image_features, make_text_features
-from recgoat_jax.encoders.pictures import NamedPictures, pictures_by_name
 from recgoat_jax.encoders.profile_features import make_profile_features
 from recgoat_jax.encoders.profiles import read_profiles
 from recgoat_jax.encoders.templates import ItemTemplate, usual_columns

@@ -6,7 +6,7 @@ from recgoat_jax.data.dataset import Dataset
 from recgoat_jax.data.feature_card import FeatureCard
 from recgoat_jax.data.feature_writer import Precision
 from recgoat_jax.encoders.feature_job import JobReport, run_feature_job
-from recgoat_jax.encoders.pictures import NamedPictures, picture_inputs
+from recgoat_jax.encoders.image.folder import NamedPictures, find_pictures, picture_inputs, pictures_by_name
 from recgoat_jax.encoders.protocols import ImageEncoder, TextEncoder
 from recgoat_jax.encoders.templates import ItemTemplate
 from recgoat_jax.encoders.text_job import run_text_job, text_inputs
@@ -127,4 +127,23 @@ def item_column(dataset: Dataset, column: str) -> list[str | None]:
     return dataset.item_table[column].to_pylist()
 
 
-__all__ = ["NO_TEXT", "item_column", "make_image_features", "make_text_features"]
+def item_pictures(dataset: Dataset, folder: Path, *, column: str | None = None) -> NamedPictures:
+    """The picture files of the items.
+
+    Args:
+        dataset: prepared data.
+        folder: folder of the pictures.
+        column: item column that names the files; None: they are named after the item ids.
+
+    Returns:
+        One an item, in the order of the vocabulary.
+
+    Raises:
+        DataError: no such folder or column, or the folder has no picture of an item.
+    """
+    if column is None:
+        return find_pictures(folder, dataset.items.ids)
+    return pictures_by_name(folder, item_column(dataset, column))
+
+
+__all__ = ["NO_TEXT", "item_column", "item_pictures", "make_image_features", "make_text_features"]

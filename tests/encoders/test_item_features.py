@@ -13,16 +13,9 @@ import pytest
 from recgoat_jax.data.content import with_features
 from recgoat_jax.data.feature_files import read_features
 from recgoat_jax.data.feature_match import match_features
-from recgoat_jax.encoders.item_features import item_column, make_image_features, make_text_features
-from recgoat_jax.encoders.pictures import (
-    ABSENT,
-    CLOSED,
-    NO_NAME,
-    OUTSIDE,
-    NamedPictures,
-    picture_inputs,
-    pictures_by_name,
-)
+from recgoat_jax.encoders.image.folder import NO_NAME, NamedPictures, picture_inputs, pictures_by_name
+from recgoat_jax.encoders.image.pictures import ABSENT, CLOSED, OUTSIDE
+from recgoat_jax.encoders.item_features import item_column, item_pictures, make_image_features, make_text_features
 from recgoat_jax.encoders.protocols import Encoded
 from recgoat_jax.encoders.templates import ItemTemplate
 from recgoat_jax.encoders.tfidf import TfidfSvd
@@ -129,6 +122,15 @@ def test_pictures_that_cannot_be_had_are_masks_with_reasons(tmp_path, dataset):
         make_image_features(dataset, Sizes(), pictures=pictures, out=out)
     with pytest.raises(DataError, match="column 'photo': found no such item column; there are 'title', 'file'"):
         item_column(dataset, "photo")
+
+
+def test_pictures_are_named_by_a_column_or_by_the_ids(tmp_path, dataset):
+    first = dataset.items.ids[0]
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "3.jpg").write_bytes(b"x")
+    (tmp_path / f"{first}.png").write_bytes(b"x")
+    assert [row for row, path in enumerate(item_pictures(dataset, tmp_path).paths) if path] == [0]
+    assert [row for row, path in enumerate(item_pictures(dataset, tmp_path, column="file").paths) if path] == [3]
 
 
 def test_names_that_lead_out_of_the_folder_are_not_followed(tmp_path):

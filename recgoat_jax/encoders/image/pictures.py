@@ -1,20 +1,19 @@
-"""Pictures of a folder, some of which are missing, broken or hostile: a picture or a reason, never an exception.
+"""Picture files, some of which are missing, broken or hostile: a picture or a reason, never an exception.
 
 A reason is a few words that many pictures can share, so that a report can count them. Only the formats of `FORMATS` are
 decoded: some of the others run a program of their own.
 """
 
 import warnings
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recgoat_jax.errors import DataError, MissingExtraError
+from recgoat_jax.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,10 +24,8 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 """Files of a folder that are taken for pictures, in any case of letters."""
 
-NO_PICTURE = "no picture in the folder"
-SEVERAL = "several pictures of that name"
 ABSENT = "no such file"
-LINK = "link out of the folder"
+OUTSIDE = "link out of the folder"
 EMPTY = "empty file"
 FOREIGN = "not a picture"
 DAMAGED = "truncated or damaged picture"
@@ -95,15 +92,30 @@ class PictureReader:
 
     def _unreadable(self, path: Path) -> str | None:
         """What can be told without decoding."""
+        problem = file_problem(path, self.root or path.parent)
         try:
-            # The root is resolved as well: it may lie behind a link itself.
-            if not path.resolve().is_relative_to((self.root or path.parent).resolve()):
-                return LINK
-            if not path.is_file():
-                return ABSENT
-            return EMPTY if path.stat().st_size == 0 else None
-        except (OSError, RuntimeError):
+            return EMPTY if problem is None and path.stat().st_size == 0 else problem
+        except OSError:  # gone since
             return CLOSED
+
+
+def file_problem(path: Path, root: Path) -> str | None:
+    """Why a file is not opened.
+
+    Args:
+        path: the file.
+        root: folder that the path, links followed, may not leave.
+
+    Returns:
+        The reason; None for a plain file within the folder, which a pipe or a folder is not.
+    """
+    try:
+        # The root is resolved as well: it may lie behind a link itself.
+        if not path.resolve().is_relative_to(root.resolve()):
+            return OUTSIDE
+        return None if path.is_file() else ABSENT
+    except (OSError, ValueError, RuntimeError):  # no permission; a zero byte in the name; links in a circle
+        return CLOSED
 
 
 def _rgb(image: "Image") -> "Image":
@@ -132,81 +144,4 @@ def quiet_decoding() -> Iterator[None]:
         yield
 
 
-class FolderPictures(NamedTuple):
-    """The pictures of items.
-
-    Attributes:
-        paths: one an id; None where there is none.
-        problems: why there is none; None where there is one.
-        unused: files whose name is no id.
-    """
-
-    paths: tuple[Path | None, ...]
-    problems: tuple[str | None, ...]
-    unused: tuple[str, ...]
-
-
-def find_pictures(folder: Path, ids: Sequence[str]) -> FolderPictures:
-    """Matches the files of a folder to ids by their names without the suffix: ``B00ABC.jpg`` is the item ``B00ABC``.
-
-    Args:
-        folder: its files are looked at, and not those of folders within it.
-        ids: external ids.
-
-    Returns:
-        Paths and reasons in the order of the ids. An id with two files, ``1.jpg`` and ``1.png``, has none.
-
-    Raises:
-        DataError: no such folder, or no file of it is the picture of an id.
-    """
-    if not folder.is_dir():
-        raise DataError.at(
-            folder, found="no such folder", expected="a folder of pictures", action="Check the path for a mistake."
-        )
-    named: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES:
-            named[path.stem].append(path)
-    known = set(ids)
-    if known.isdisjoint(named):
-        example = next(iter(named), None)
-        raise DataError.at(
-            folder,
-            found=f"{len(named)} pictures, none named by an item" + (f" ('{example}' is no item)" if example else ""),
-            expected=f"files named by item ids, such as '{next(iter(ids), 'ID')}.jpg'",
-            action="Rename the files, or give the folder that holds the pictures.",
-        )
-    found = [named.get(one, []) for one in ids]
-    return FolderPictures(
-        paths=tuple(paths[0] if len(paths) == 1 else None for paths in found),
-        problems=tuple({0: NO_PICTURE, 1: None}.get(len(paths), SEVERAL) for paths in found),
-        unused=tuple(path.name for stem, paths in named.items() if stem not in known for path in paths),
-    )
-
-
-def by_problem(names: Sequence[str], problems: Sequence[str | None]) -> Mapping[str, tuple[str, ...]]:
-    """What is missing, for a report.
-
-    Args:
-        names: one an input.
-        problems: one an input, None where there is none.
-
-    Returns:
-        Reason to the names that it befell, the most frequent reason first.
-    """
-    found: dict[str, list[str]] = defaultdict(list)
-    for name, problem in zip(names, problems, strict=True):
-        if problem is not None:
-            found[problem].append(name)
-    return {problem: tuple(found[problem]) for problem in sorted(found, key=lambda one: (-len(found[one]), one))}
-
-
-__all__ = [
-    "FORMATS",
-    "SUFFIXES",
-    "FolderPictures",
-    "PictureReader",
-    "by_problem",
-    "find_pictures",
-    "quiet_decoding",
-]
+__all__ = ["ABSENT", "CLOSED", "FORMATS", "OUTSIDE", "SUFFIXES", "PictureReader", "file_problem", "quiet_decoding"]

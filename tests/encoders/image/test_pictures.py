@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recgoat_jax.encoders.image.pictures import PictureReader, by_problem, find_pictures, quiet_decoding
+from recgoat_jax.encoders.image.folder import find_pictures
+from recgoat_jax.encoders.image.pictures import PictureReader, quiet_decoding
 from recgoat_jax.errors import DataError, MissingExtraError
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
@@ -138,12 +139,6 @@ def test_files_are_matched_to_items_by_their_names(folder):
     names = [path and path.name for path in found.paths]
     assert names == ["good.jpg", "wide.png", None, None, "tt.1.JPG"]
     assert found.problems == (None, None, "no picture in the folder", "several pictures of that name", None)
-    assert "cmyk.jpg" in found.unused
-    assert "good.txt" not in found.unused
-    assert by_problem(ids, found.problems) == {
-        "no picture in the folder": ("absent",),
-        "several pictures of that name": ("noise",),
-    }
 
 
 def test_a_folder_without_a_picture_of_an_item_is_an_error(folder, tmp_path):
@@ -151,11 +146,6 @@ def test_a_folder_without_a_picture_of_an_item_is_an_error(folder, tmp_path):
         find_pictures(folder, ["B1"])
     with pytest.raises(DataError, match="no such folder"):
         find_pictures(tmp_path / "nowhere", ["B1"])
-
-
-def test_reasons_are_counted_the_most_frequent_first():
-    found = by_problem(["a", "b", "c", "d"], ["x", None, "y", "y"])
-    assert list(found.items()) == [("y", ("c", "d")), ("x", ("a",))]
 
 
 def test_without_pillow_the_message_names_the_extra(folder, monkeypatch):

@@ -1,18 +1,19 @@
-"""Pictures of items by the names that a table gives them, and the hashes of what is in them."""
+"""Which file of a folder is the picture of which item, and the hashes of what is in them."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from recgoat_jax.encoders.chunks import JobInputs
+from recgoat_jax.encoders.image.pictures import ABSENT, CLOSED, SUFFIXES, file_problem
 from recgoat_jax.errors import DataError
 
 NO_NAME = "no picture named"
-ABSENT = "no such file"
-OUTSIDE = "link out of the folder"
-CLOSED = "file cannot be read"
-"""Why an item has no picture."""
+NO_PICTURE = "no picture in the folder"
+SEVERAL = "several pictures of that name"
+"""Why an item has no picture; see also `file_problem`."""
 
 
 class NamedPictures(NamedTuple):
@@ -25,6 +26,39 @@ class NamedPictures(NamedTuple):
 
     paths: tuple[Path | None, ...]
     problems: tuple[str | None, ...]
+
+
+def find_pictures(folder: Path, ids: Sequence[str]) -> NamedPictures:
+    """Matches the files of a folder to ids by their names without the suffix: ``B00ABC.jpg`` is the item ``B00ABC``.
+
+    Args:
+        folder: its files are looked at, and not those of folders within it.
+        ids: external ids.
+
+    Returns:
+        Paths and problems in the order of the ids. An id with two files, ``1.jpg`` and ``1.png``, has none.
+
+    Raises:
+        DataError: no such folder, or no file of it is the picture of an id.
+    """
+    _check_folder(folder)
+    named: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES:
+            named[path.stem].append(path)
+    if named.keys().isdisjoint(ids):
+        example = next(iter(named), None)
+        raise DataError.at(
+            folder,
+            found=f"{len(named)} pictures, none named by an item" + (f" ('{example}' is no item)" if example else ""),
+            expected=f"files named by item ids, such as '{next(iter(ids), 'ID')}.jpg'",
+            action="Rename the files, or give the folder that holds the pictures, or the item column with their names.",
+        )
+    found = [named.get(one, []) for one in ids]
+    return NamedPictures(
+        paths=tuple(paths[0] if len(paths) == 1 else None for paths in found),
+        problems=tuple({0: NO_PICTURE, 1: None}.get(len(paths), SEVERAL) for paths in found),
+    )
 
 
 def pictures_by_name(folder: Path, names: Sequence[str | None]) -> NamedPictures:
@@ -40,12 +74,8 @@ def pictures_by_name(folder: Path, names: Sequence[str | None]) -> NamedPictures
     Raises:
         DataError: no such folder, or not one of the files in it.
     """
-    if not folder.is_dir():
-        raise DataError.at(
-            folder, found="no such folder", expected="a folder of pictures", action="Check the path for a mistake."
-        )
-    root = folder.resolve()
-    problems = tuple(_problem(folder / name, root) if name else NO_NAME for name in names)
+    _check_folder(folder)
+    problems = tuple(file_problem(folder / name, folder) if name else NO_NAME for name in names)
     if all(problem in (NO_NAME, ABSENT) for problem in problems):
         raise DataError.at(
             folder,
@@ -78,14 +108,11 @@ def picture_inputs(ids: Sequence[str], pictures: NamedPictures) -> JobInputs[Pat
     return JobInputs(tuple(ids), tuple(contents), tuple(hashes), tuple(problems))
 
 
-def _problem(path: Path, root: Path) -> str | None:
-    try:
-        real = path.resolve()
-        if not real.is_relative_to(root):
-            return OUTSIDE
-        return None if real.is_file() else ABSENT
-    except (OSError, ValueError, RuntimeError):  # no permission; a zero byte in the name; links in a circle
-        return CLOSED
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise DataError.at(
+            folder, found="no such folder", expected="a folder of pictures", action="Check the path for a mistake."
+        )
 
 
 def _hashed(path: Path) -> tuple[str | None, str]:
@@ -99,4 +126,12 @@ def _hashed(path: Path) -> tuple[str | None, str]:
         return CLOSED, ""
 
 
-__all__ = ["ABSENT", "CLOSED", "NO_NAME", "OUTSIDE", "NamedPictures", "picture_inputs", "pictures_by_name"]
+__all__ = [
+    "NO_NAME",
+    "NO_PICTURE",
+    "SEVERAL",
+    "NamedPictures",
+    "find_pictures",
+    "picture_inputs",
+    "pictures_by_name",
+]
