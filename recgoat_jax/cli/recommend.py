@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import tyro
 
 from recgoat_jax.errors import DataError, UsageError
-from recgoat_jax.serving.run import UserRecommendations, load_run
+from recgoat_jax.files import write_atomically
+from recgoat_jax.serving.lists import UserRecommendations
+from recgoat_jax.serving.run import Run, load_run
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,14 @@ class RecommendCommand:
     """Prepared data directory, where it is no longer the one that the run was trained on."""
     json: bool = False
     """Print JSON instead of text."""
+    html: Path | None = None
+    """Page to write beside: what each user had and is recommended; one file that loads nothing."""
+    pictures: Path | None = None
+    """Folder of the pictures of the items, for the page."""
+    picture_column: str | None = None
+    """Item column that names the files; None: they are named after the item ids."""
+    past_items: int = 8
+    """Items that a user has, shown on the page at most; the newest where the data has times."""
 
 
 def users_of(command: RecommendCommand) -> list[str]:
@@ -60,10 +71,40 @@ def users_of(command: RecommendCommand) -> list[str]:
 
 
 def run(command: RecommendCommand) -> list[UserRecommendations]:
-    """Recommends what the command asks for."""
-    return load_run(command.run, data=command.data).recommend(
+    """Recommends what the command asks for; writes the page where one is named."""
+    _check_page(command)
+    finished = load_run(command.run, data=command.data)
+    lists = finished.recommend(
         users_of(command), k=command.k, exclude_seen=command.exclude_seen, exclude=command.exclude
     )
+    if command.html is not None:
+        _write_page(command, command.html, finished, lists)
+    return lists
+
+
+def _check_page(command: RecommendCommand) -> None:
+    """Says before any work what is wrong with the options of the page."""
+    if command.html is None:
+        if command.pictures is not None:
+            raise UsageError("--pictures was given without a page; expected --html FILE with it.")
+    elif not command.html.parent.is_dir():
+        raise UsageError(f"{command.html}: its directory does not exist; expected one that does.")
+    if command.picture_column is not None and command.pictures is None:
+        raise UsageError("--picture-column was given without pictures; expected --pictures FOLDER with it.")
+
+
+def _write_page(command: RecommendCommand, out: Path, finished: Run, lists: Sequence[UserRecommendations]) -> None:
+    # What draws figures takes a second to import, and lists alone need none of it.
+    from recgoat_jax.encoders.item_features import item_pictures
+    from recgoat_jax.report.recommendations_page import recommendations_page
+
+    folder = command.pictures
+    pictures = None if folder is None else item_pictures(finished.dataset, folder, column=command.picture_column)
+    page = recommendations_page(finished, lists, pictures=pictures, folder=folder, past_items=command.past_items)
+    write_atomically(out, page.html)
+    for reason, count in Counter(page.without_picture.values()).most_common():
+        first = next(item for item, one in page.without_picture.items() if one == reason)
+        print(f"{out}: {count:,} without a picture: {reason} (such as item '{first}')", file=sys.stderr)
 
 
 def as_text(lists: Sequence[UserRecommendations]) -> str:
@@ -83,7 +124,12 @@ def main(arguments: Sequence[str]) -> int:
     """Runs ``recgoat recommend``; returns the exit code."""
     command = tyro.cli(RecommendCommand, args=list(arguments), prog="recgoat recommend")
     lists = run(command)
-    print(json.dumps([asdict(found) for found in lists], ensure_ascii=False) if command.json else as_text(lists))
+    if command.json:
+        print(json.dumps([asdict(found) for found in lists], ensure_ascii=False))
+        return 0
+    print(as_text(lists))
+    if command.html is not None:
+        print(f"page written to {command.html}")
     return 0
 
 

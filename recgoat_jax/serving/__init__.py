@@ -1,5 +1,6 @@
 """Serving: finished runs read back, recommendations by external id."""
 
-from recgoat_jax.serving.run import Recommendation, Run, ServedVectors, UserRecommendations, load_run
+from recgoat_jax.serving.lists import PastItem, Recommendation, UserRecommendations
+from recgoat_jax.serving.run import Run, ServedVectors, load_run
 
-__all__ = ["Recommendation", "Run", "ServedVectors", "UserRecommendations", "load_run"]
+__all__ = ["PastItem", "Recommendation", "Run", "ServedVectors", "UserRecommendations", "load_run"]

@@ -17,6 +17,7 @@ from recgoat_jax.encoders.attach import attach_features
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation import EvalResult, top_k
 from recgoat_jax.files import CONFIG_FILE, METRICS_FILE, PER_USER_FILE, RESULT_FILE, VECTORS_FILE, read_json_lines
+from recgoat_jax.serving.lists import PastItem, Recommendation, UserRecommendations
 
 TITLE_COLUMN = "title"
 """Column of the item table that names an item."""
@@ -32,34 +33,6 @@ class ServedVectors(NamedTuple):
 
     users: Float[np.ndarray, "users dim"]
     items: Float[np.ndarray, "items dim"]
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """One recommended item.
-
-    Attributes:
-        item: external id.
-        score: dot product of the vectors; comparable within one user's list.
-        title: the item's title where the data has one.
-    """
-
-    item: str
-    score: float
-    title: str | None = None
-
-
-@dataclass(frozen=True)
-class UserRecommendations:
-    """The list of one user, best first.
-
-    Attributes:
-        user: external id.
-        items: at most k; fewer where exclusion leaves fewer.
-    """
-
-    user: str
-    items: tuple[Recommendation, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +177,31 @@ class Run:
             lists.append(UserRecommendations(user, tuple(kept)))
         return lists
 
+    def past(self, user: str) -> list[PastItem]:
+        """What a user has in the prepared data, in all splits: what `recommend` leaves out as seen.
+
+        Args:
+            user: external id.
+
+        Returns:
+            The newest first where the data has times, else in the order of the item rows.
+
+        Raises:
+            UsageError: an unknown user.
+            DataError: the data is gone or has changed.
+        """
+        dataset = self.dataset
+        row = int(dataset.users.rows([user])[0])
+        found: list[tuple[int, PastItem]] = []
+        for pairs in (dataset.train, dataset.valid, dataset.test):
+            start, end = np.searchsorted(pairs.users, [row, row + 1]).tolist()  # sorted by user
+            for place in range(start, end):
+                item = int(pairs.items[place])
+                rating = None if pairs.ratings is None else float(pairs.ratings[place])
+                time = item if pairs.timestamps is None else -int(pairs.timestamps[place])
+                found.append((time, PastItem(dataset.items.ids[item], self._titles.get(item), rating)))
+        return [one for _, one in sorted(found, key=lambda pair: pair[0])]
+
     @cached_property
     def _titles(self) -> dict[int, str]:
         """Item row to title, where there is one."""
@@ -258,10 +256,4 @@ def _read_json(path: Path, *, needs: str) -> dict[str, Any]:
     raise DataError.at(path, found=found, expected=expected, action="The run is damaged; train it again.")
 
 
-__all__ = [
-    "Recommendation",
-    "Run",
-    "ServedVectors",
-    "UserRecommendations",
-    "load_run",
-]
+__all__ = ["Run", "ServedVectors", "load_run"]

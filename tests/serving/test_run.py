@@ -1,14 +1,18 @@
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from recgoat_jax.cli import recommend as command
-from recgoat_jax.data import Dataset, write_dataset
+from recgoat_jax.data import Dataset, Interactions, write_dataset
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.serving import load_run
 from tests.runs import random_dataset, random_vectors, write_run
+
+SPLITS: tuple[Literal["train", "valid", "test"], ...] = ("train", "valid", "test")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,37 @@ def test_recommendations_equal_loops(dataset: Dataset, directory: Path) -> None:
     row = dataset.items.ids.index(best.item)
     assert best.score == pytest.approx(users[7] @ items[row], rel=1e-5)
     assert best.title == f"Title {row}"
+
+
+def test_the_past_is_what_all_splits_hold(dataset: Dataset, directory: Path) -> None:
+    run = load_run(directory)
+    for row, user in enumerate(dataset.users.ids):
+        held = sorted(
+            int(item)
+            for pairs in (dataset.train, dataset.valid, dataset.test)
+            for owner, item in zip(pairs.users, pairs.items, strict=True)
+            if owner == row
+        )
+        past = run.past(user)
+        assert [one.item for one in past] == [dataset.items.ids[item] for item in held]
+        assert [one.title for one in past] == [None if item == 1 else f"Title {item}" for item in held]
+    with pytest.raises(UsageError, match="nobody"):
+        run.past("nobody")
+
+
+def test_the_past_with_times_begins_with_the_newest(dataset: Dataset, directory: Path) -> None:
+    def timed(pairs: Interactions) -> Interactions:
+        times = 1000 + (pairs.items.astype(np.int64) * 7 + pairs.users) % 31
+        return replace(pairs, timestamps=times, ratings=(times % 5).astype(np.float32))
+
+    splits = {name: timed(dataset.split(name)) for name in SPLITS}
+    run = replace(load_run(directory))
+    vars(run)["dataset"] = replace(dataset, **splits)
+    past = run.past("user 007")
+    times = [1000 + (dataset.items.ids.index(one.item) * 7 + 7) % 31 for one in past]
+    assert times == sorted(times, reverse=True)
+    assert [one.rating for one in past] == [time % 5 for time in times]
+    assert len(past) > 3
 
 
 def test_excluded_items_and_short_lists(dataset: Dataset, directory: Path) -> None:
