@@ -11,10 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from recgoat_jax.encoders.features_extra import features_package
+from recgoat_jax.encoders.features_extra import features_package, model_loading, model_name
 from recgoat_jax.encoders.image.pictures import PictureReader, quiet_decoding
 from recgoat_jax.encoders.protocols import Encoded
-from recgoat_jax.errors import DataError
 from recgoat_jax.nn.transformer import Precision
 
 
@@ -82,12 +81,12 @@ class ClipImageEncoder:
     def __init__(self, config: ClipImageConfig) -> None:
         self.config = config
         self._torch = features_package("torch")
-        self._model, self._processor = _load("AutoModel", config)
+        self._model, self._processor = _load(features_package("transformers").AutoModel, config)
 
     @property
     def name(self) -> str:
         """The id, or the name of the directory."""
-        return _name(self.config.model)
+        return model_name(self.config.model)
 
     @property
     def revision(self) -> str:
@@ -124,13 +123,14 @@ class LlavaImageEncoder:
     def __init__(self, config: LlavaImageConfig) -> None:
         self.config = config
         self._torch = features_package("torch")
-        model, self._processor = _load("LlavaForConditionalGeneration", config)
+        kind = features_package("transformers").LlavaForConditionalGeneration
+        model, self._processor = _load(kind, config)
         self._tower, self._projector = model.model.vision_tower, model.model.multi_modal_projector
 
     @property
     def name(self) -> str:
         """The id, or the name of the directory."""
-        return _name(self.config.model)
+        return model_name(self.config.model)
 
     @property
     def revision(self) -> str:
@@ -160,20 +160,13 @@ class LlavaImageEncoder:
         return pooled.float().cpu().numpy()
 
 
-def _load(class_name: Literal["AutoModel", "LlavaForConditionalGeneration"], config: Any) -> tuple[Any, Any]:
+def _load(kind: Any, config: ClipImageConfig | LlavaImageConfig) -> tuple[Any, Any]:
     """The model, ready to be called, and what prepares pictures for it."""
-    package, torch = features_package("transformers"), features_package("torch")
-    kinds = {"AutoModel": package.AutoModel, "LlavaForConditionalGeneration": package.LlavaForConditionalGeneration}
+    processors = features_package("transformers").AutoImageProcessor
     source, revision = str(config.model), config.hub_revision or "main"
-    try:
-        processor = package.AutoImageProcessor.from_pretrained(source, revision=revision)
-        dtype = getattr(torch, config.precision)
-        model = kinds[class_name].from_pretrained(source, revision=revision, torch_dtype=dtype)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"image encoder '{config.model}': found no model ({str(error).strip().splitlines()[0]}); expected an id of "
-            "the hub or a directory. Check the name and the network."
-        ) from error
+    with model_loading(config.model, kind="image"):
+        processor = processors.from_pretrained(source, revision=revision)
+        model = kind.from_pretrained(source, revision=revision, torch_dtype=_dtype(config.precision))
     return model.eval().to(config.device), processor
 
 
@@ -203,11 +196,6 @@ def _encode(config: Any, processor: Any, embed: Any, images: Sequence[Path]) -> 
 
 def _dtype(precision: Precision) -> Any:
     return getattr(features_package("torch"), precision)
-
-
-def _name(model: str | Path) -> str:
-    path = Path(model).expanduser()
-    return path.resolve().name if path.is_dir() else str(model)
 
 
 __all__ = ["ClipImageConfig", "ClipImageEncoder", "LlavaImageConfig", "LlavaImageEncoder", "LlavaPooling"]
