@@ -47,7 +47,7 @@ def steps(found: Catalogue, out: Path, *, training: tuple[str, ...] = ()) -> Ite
     Yields:
         One command after the other.
     """
-    data, text, image = f"{out}/prepared", f"{out}/text.npz", f"{out}/image.npz"
+    data, text, image = f"{out}/prepared/shop", f"{out}/text.npz", f"{out}/image.npz"
     popular, ours = f"{out}/runs/most-popular", f"{out}/runs/recgoat"
     tables = ("--interactions", str(found.interactions), "--items", str(found.items))
     pictures = ("--pictures", str(found.pictures))

@@ -26,6 +26,7 @@ ol li::before {
   border-radius: 0.8em; background: var(--accent); color: var(--card); font-size: 0.8rem; font-weight: 600;
   text-align: center;
 }
+ol.plain li::before { position: static; }
 .picture {
   aspect-ratio: 1; border: 1px solid var(--line); border-radius: 0.5rem; background: #ffffff center / contain no-repeat;
   print-color-adjust: exact;

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from recgoat_jax.encoders.image.folder import NamedPictures
 from recgoat_jax.encoders.image.pictures import PictureReader, quiet_decoding
+from recgoat_jax.errors import UsageError
 from recgoat_jax.report.page_style import STYLE
 from recgoat_jax.serving.lists import PastItem, Recommendation, UserRecommendations
 from recgoat_jax.serving.run import Run
@@ -68,12 +69,14 @@ def recommendations_page(
         The page. An item without a picture that can be read has a neutral tile.
 
     Raises:
-        UsageError: a user that the run does not know.
+        UsageError: a user that the run does not know, or a negative number of past items.
         DataError: the data of the run is gone or has changed.
         MissingExtraError: pictures are asked for and Pillow is not installed.
     """
+    if past_items < 0:
+        raise UsageError(f"past_items is {past_items}; expected 0 or more.")
     pasts = {one.user: run.past(one.user) for one in lists}
-    shown = dict.fromkeys(item.item for one in lists for item in (*pasts[one.user][: max(past_items, 0)], *one.items))
+    shown = dict.fromkeys(item.item for one in lists for item in (*pasts[one.user][:past_items], *one.items))
     found = _Thumbnails({}, {})
     if pictures is not None:
         found = _thumbnails(run, list(shown), pictures, PictureReader(root=folder))
@@ -82,24 +85,28 @@ def recommendations_page(
     rules = "\n".join(
         f".{classes[item]}{{background-image:url({address})}}" for item, address in found.addresses.items()
     )
-    tiles = _Tiles(classes, with_pictures=pictures is not None)
-    sections = "\n".join(_section(one, pasts[one.user], past_items, tiles) for one in lists)
+    layout = _Layout(classes, pictures is not None, past_items, timed=run.dataset.train.timestamps is not None)
+    sections = "\n".join(layout.section(one, pasts[one.user]) for one in lists)
     data = run.result.get("dataset_name", "")
     about = f"{run.name} on {data}: {len(lists):,} {'user' if len(lists) == 1 else 'users'}"
     html = _PAGE.format(style=STYLE, rules=rules, about=escape(about), sections=sections)
     return Page(html, found.problems)
 
 
-class _Tiles(NamedTuple):
-    """How an item becomes HTML.
+class _Layout(NamedTuple):
+    """How users and items become HTML.
 
     Attributes:
         classes: id to the class that has its picture.
         with_pictures: whether the page has pictures.
+        past_items: items of the past, shown at most.
+        timed: whether the first of them are the newest.
     """
 
     classes: dict[str, str]
     with_pictures: bool
+    past_items: int
+    timed: bool
 
     def tile(self, item: PastItem | Recommendation, *, note: str) -> str:
         """One list entry; the title, or the id where there is none, stands below the picture."""
@@ -114,21 +121,23 @@ class _Tiles(NamedTuple):
             f'<p class="note"><bdi>{escape(item.item)}</bdi>{note}</p></li>'
         )
 
-
-def _section(found: UserRecommendations, past: Sequence[PastItem], past_items: int, tiles: _Tiles) -> str:
-    """Heading, past and recommendations of one user."""
-    shown = past[: max(past_items, 0)]
-    counted = f"{len(past):,}" if len(shown) == len(past) else f"{len(shown):,} of {len(past):,}"
-    had = "".join(tiles.tile(one, note="" if one.rating is None else f" · rated {one.rating:g}") for one in shown)
-    got = "".join(tiles.tile(one, note=f" · {one.score:.2f}") for one in found.items)
-    empty = '<p class="empty">nothing is left after exclusion</p>'
-    return (
-        f"<section><h2>User <bdi>{escape(found.user)}</bdi></h2>"
-        + (f'<h3>Had <span>{counted}</span></h3><ul class="past">{had}</ul>' if shown else "")
-        + "<h3>Recommended <span>best first, with score</span></h3>"
-        + (f"<ol>{got}</ol>" if got else empty)
-        + "</section>"
-    )
+    def section(self, found: UserRecommendations, past: Sequence[PastItem]) -> str:
+        """Heading, past and recommendations of one user."""
+        shown = past[: self.past_items]
+        counted = f"{len(past):,}"
+        if len(shown) < len(past):
+            counted = f"{'the newest ' if self.timed else ''}{len(shown):,} of {counted}"
+        had = "".join(self.tile(one, note="" if one.rating is None else f" · rated {one.rating:g}") for one in shown)
+        got = "".join(self.tile(one, note=f" · {one.score:.2f}") for one in found.items)
+        kind = "pictured" if self.with_pictures else "plain"
+        empty = '<p class="empty">nothing is left after exclusion</p>'
+        return (
+            f"<section><h2>User <bdi>{escape(found.user)}</bdi></h2>"
+            + (f"<h3>Had <span>{counted}</span></h3><ul>{had}</ul>" if shown else "")
+            + "<h3>Recommended <span>best first, with score</span></h3>"
+            + (f'<ol class="{kind}">{got}</ol>' if got else empty)
+            + "</section>"
+        )
 
 
 def _thumbnails(run: Run, items: Sequence[str], pictures: NamedPictures, reader: PictureReader) -> _Thumbnails:

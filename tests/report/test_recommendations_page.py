@@ -15,6 +15,7 @@ from PIL import Image
 from recgoat_jax.cli.main import main
 from recgoat_jax.data import content_hash
 from recgoat_jax.encoders.image.folder import NamedPictures
+from recgoat_jax.errors import UsageError
 from recgoat_jax.report.recommendations_page import recommendations_page
 from recgoat_jax.serving import Run, load_run
 from tests.runs import random_dataset, random_vectors, write_run
@@ -128,7 +129,21 @@ def test_the_past_is_counted_and_cut(run: Run) -> None:
     assert f"2 of {number}" in texts
     texts = Parsed(recommendations_page(run, lists, past_items=99).html).texts
     assert f"{number}" in texts
+    with pytest.raises(UsageError, match="past_items is -1"):
+        recommendations_page(run, lists, past_items=-1)
     assert "Had" not in Parsed(recommendations_page(run, lists, past_items=0).html).texts
+
+
+def test_a_past_with_times_is_said_to_be_the_newest(run: Run) -> None:
+    lists = run.recommend(["user 007"], k=2)
+    data = run.dataset
+    timed = {
+        name: replace(pairs, timestamps=pairs.items.astype(np.int64))
+        for name, pairs in (("train", data.train), ("valid", data.valid), ("test", data.test))
+    }
+    vars(run)["dataset"] = replace(data, **timed)
+    number = len(run.past("user 007"))
+    assert f"the newest 2 of {number}" in Parsed(recommendations_page(run, lists, past_items=2).html).texts
 
 
 def test_who_has_everything_is_told_so(run: Run) -> None:
