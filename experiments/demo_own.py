@@ -36,12 +36,15 @@ class Step(NamedTuple):
     arguments: tuple[str, ...]
 
 
-def steps(found: Catalogue, out: Path, *, training: tuple[str, ...] = ()) -> Iterator[Step]:
+def steps(
+    found: Catalogue, out: Path, *, encoding: tuple[str, ...] = (), training: tuple[str, ...] = ()
+) -> Iterator[Step]:
     """The commands, from the tables to the page.
 
     Args:
         found: the tables and the pictures.
         out: folder of all that is made.
+        encoding: further options of the encoder of pictures.
         training: further options of the training of RecGOAT.
 
     Yields:
@@ -55,7 +58,10 @@ def steps(found: Catalogue, out: Path, *, training: tuple[str, ...] = ()) -> Ite
     yield Step("Texts to vectors", ("features", "text", data, "--encoder", "bert", "--out", text))
     yield Step(
         "Pictures to vectors",
-        ("features", "image", data, "--encoder", "efficientnet", *pictures, "--column", "image", "--out", image),
+        (
+            *("features", "image", data, "--encoder", "efficientnet", *pictures, "--column", "image"),
+            *("--out", image, *encoding),
+        ),
     )
     yield Step("A baseline", ("train", "most-popular", "--data", data, "--workdir", popular))
     features = ("--data.item-features", "text", text, "image", image)

@@ -33,7 +33,7 @@ ol.plain li::before { position: static; }
 }
 .none { display: grid; place-items: center; background: var(--ground); color: var(--soft); font-size: 0.75rem; }
 .title {
-  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; margin: 0.35rem 0 0;
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; margin: 0.35rem 0 0;
   font-weight: 600;
 }
 .note { margin: 0; color: var(--soft); font-size: 0.85em; }

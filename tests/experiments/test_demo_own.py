@@ -27,7 +27,9 @@ def test_tables_and_pictures_become_a_page(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     found = write_catalogue(OUT, num_items=20, num_users=12)
-    commands = [step.arguments for step in steps(found, OUT, training=SMALL)]
+    commands = [
+        step.arguments for step in steps(found, OUT, encoding=("--encoder.pictures-per-batch", "4"), training=SMALL)
+    ]
     for command in commands:
         assert main(command) == 0, command
     shown = capsys.readouterr().out
@@ -38,8 +40,8 @@ def test_tables_and_pictures_become_a_page(
 
     stored = json.loads((OUT / "runs" / "recgoat" / "config.json").read_text())
     assert {key: told["encoder"] for key, told in stored["features"].items()} == {
-        "item/text": "all_minilm_l6_v2",
-        "item/image": "efficientnet_lite0",
+        "item/text": "sentence-transformers/all-MiniLM-L6-v2",
+        "item/image": "efficientnet-lite0",
     }
     ids = [one.item for one in draw_items(20)]
     pictures = read_features(OUT / "image.npz")

@@ -121,6 +121,17 @@ def test_each_tile_has_the_picture_of_its_item(run: Run, folder: Path) -> None:
     assert parsed.texts.count("no picture") == parsed.pictures().count("none")
 
 
+def test_a_link_out_of_the_folder_is_no_picture(run: Run, folder: Path) -> None:
+    Image.new("RGB", (9, 9)).save(folder.parent / "secret.png")
+    (folder / "link.png").symlink_to(folder.parent / "secret.png")
+    number = run.dataset.num_items
+    pictures = NamedPictures((folder / "link.png",) * number, (None,) * number)
+    lists = run.recommend(["user 007"], k=2)
+    found = recommendations_page(run, lists, pictures=pictures, folder=folder, past_items=0)
+    assert list(found.without_picture.values()) == ["link out of the folder"] * 2
+    assert "url(" not in found.html
+
+
 def test_the_past_is_counted_and_cut(run: Run) -> None:
     lists = run.recommend(["user 007"], k=2)
     number = len(run.past("user 007"))
