@@ -20,6 +20,9 @@ from experiments.own_catalogue import Catalogue, write_catalogue
 from recgoat_jax.cli.main import main as recgoat
 
 OUT = Path("demo-own")
+TRAINING = ("--optimizer.learning-rate", "5e-3", "--loop.batch-size", "512")
+"""Larger steps and smaller batches than by default, which are for more than a few thousand interactions; chosen on
+validation."""
 NUM_SHOWN = 5
 """Users on the page."""
 
@@ -65,7 +68,7 @@ def steps(
     )
     yield Step("A baseline", ("train", "most-popular", "--data", data, "--workdir", popular))
     features = ("--data.item-features", "text", text, "image", image)
-    yield Step("RecGOAT", ("train", "recgoat", "--data", data, *features, "--workdir", ours, *training))
+    yield Step("RecGOAT", ("train", "recgoat", "--data", data, *features, *TRAINING, "--workdir", ours, *training))
     yield Step("How good is it", ("evaluate", ours))
     yield Step("Better than the baseline?", ("compare", popular, ours))
     page = ("--html", f"{out}/recommendations.html", *pictures, "--picture-column", "image")

@@ -20,12 +20,12 @@ from experiments.own_pictures import COLOURS, KINDS, PATTERNS, draw_picture
 from recgoat_jax.errors import UsageError
 from recgoat_jax.files import write_atomically
 
-NUM_ITEMS, NUM_USERS = 200, 300
-LIKED_KIND, LIKED_COLOUR, LIKED_PATTERN = 2.0, 2.0, 0.8
+NUM_ITEMS, NUM_USERS = 200, 400
+LIKED_KIND, LIKED_COLOUR, LIKED_PATTERN = 2.5, 2.5, 0.8
 """What a liked property adds to a score; the Gumbel noise of a choice has a standard deviation of about 1.28."""
 POPULARITY = 0.5
 """Standard deviation of the part of a score that all users share."""
-FEWEST, MOST = 6, 18
+FEWEST, MOST = 8, 20
 """Interactions of a user."""
 
 CATEGORIES = {
@@ -167,7 +167,7 @@ def draw_interactions(items: Sequence[Item], num_users: int = NUM_USERS, *, seed
         )
         # The largest scores with Gumbel noise are a draw without replacement from their softmax.
         bought = np.argsort(-(liking + popularity + rng.gumbel(size=len(items))))[: rng.integers(FEWEST, MOST + 1)]
-        ratings = np.clip(np.rint(2.5 + 0.5 * liking[bought] + rng.normal(scale=0.7, size=len(bought))), 1, 5)
+        ratings = np.clip(np.rint(2.5 + 0.4 * liking[bought] + rng.normal(scale=0.7, size=len(bought))), 1, 5)
         times = 1_700_000_000 + np.sort(rng.integers(0, 60_000_000, size=len(bought)))
         order = rng.permutation(len(bought))
         for place, rating, time in zip(bought[order].tolist(), ratings[order].tolist(), times.tolist(), strict=True):

@@ -128,7 +128,7 @@ class _Layout(NamedTuple):
         if len(shown) < len(past):
             counted = f"{'the newest ' if self.timed else ''}{len(shown):,} of {counted}"
         had = "".join(self.tile(one, note="" if one.rating is None else f" · rated {one.rating:g}") for one in shown)
-        got = "".join(self.tile(one, note=f" · {one.score:.2f}") for one in found.items)
+        got = "".join(self.tile(one, note=f" · {one.score:.3g}") for one in found.items)
         kind = "pictured" if self.with_pictures else "plain"
         empty = '<p class="empty">nothing is left after exclusion</p>'
         return (

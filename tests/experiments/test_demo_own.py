@@ -13,9 +13,11 @@ from recgoat_jax.encoders.image.efficientnet_weights import wheel_checkpoint
 from recgoat_jax.encoders.text.model_directory import wheel_directory
 
 OUT = Path("shop")
+# The path is what is tested, not the model: its terms have tests of their own, and each takes seconds to compile.
 SMALL = (
-    *("--model.dim", "8", "--model.num-layers", "1", "--model.neighbors", "3", "--loop.batch-size", "64"),
-    *("--loop.max-epochs", "2", "--loop.no-tensorboard", "--quiet"),
+    *("--model.dim", "8", "--model.num-layers", "1", "--model.neighbors", "3", "--model.user-branch", "none"),
+    *("--model.transport", "none", "--model.wasserstein-weight", "0", "--model.contrast-weight", "0"),
+    *("--model.id-graph-contrast-weight", "0", "--loop.max-epochs", "2", "--loop.no-tensorboard", "--quiet"),
 )
 
 
