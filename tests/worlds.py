@@ -20,11 +20,13 @@ def blocks(
     seed: int = 0,
     missing: bool = True,
     ratings: bool = True,
+    cold: tuple[int, ...] = (),
 ) -> Dataset:
     """Users like the items of their own block only; features tell the blocks apart.
 
     Each user misses three items of the block in training: one is validated, one tested, one left.
-    Modality "text" covers all items, "image" misses the last item of each block when ``missing``.
+    Modality "text" covers all items, "image" misses the last item of each block when ``missing``. The ``cold`` items
+    have no training pair.
     """
     rng = np.random.default_rng(seed)
     num_users, num_items = num_blocks * users_per_block, num_blocks * items_per_block
@@ -35,6 +37,7 @@ def blocks(
         valid.add((user, int(own[0])))
         test.add((user, int(own[1])))
         train |= {(user, int(item)) for item in own[3:]}
+    train = {(user, item) for user, item in train if item not in cold}
     block_of_item = np.arange(num_items) // items_per_block
     text = np.eye(num_blocks, dtype=np.float32)[block_of_item] + 0.1 * rng.normal(size=(num_items, num_blocks))
     image = np.repeat(text, 2, axis=1) + 0.1 * rng.normal(size=(num_items, 2 * num_blocks))

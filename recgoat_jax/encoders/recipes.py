@@ -5,7 +5,7 @@ A recipe names a directory. Where the directory is there it is read and verified
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from recgoat_jax.data import Dataset, find_shared_data, read_dataset, write_dataset
 from recgoat_jax.encoders.attach import AttachedFeatures, FilesByModality, attach_features
@@ -83,74 +83,50 @@ class GeneratedData:
         return f"generated-{self.num_users}-{self.num_items}-{self.interactions_per_user}"
 
 
-DataConfig = PreparedData | ExampleData | AmazonBaby | MovielensSmall | GeneratedData
-"""Any recipe; the class says which."""
+@dataclass(frozen=True)
+class LastFm:
+    """HetRec Last.fm: an LLM's paragraphs of artists and listeners, through MiniLM (shared research data)."""
+
+    directory: Path = Path("prepared/lastfm")
+    """Where the prepared data lies, or will."""
+    root: Path | None = None
+    """Root of the shared research data; None: RECGOAT_DATA, else ../shared/data."""
+    split_seed: int = 0
+    """Seed of the validation part."""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known of a recipe's data without reading it: enough to plan for it.
+class Movielens1m:
+    """MovieLens-1M: an LLM's paragraphs of films through MiniLM, and posters (shared research data)."""
 
-    Attributes:
-        users: rows of the user vocabulary.
-        items: rows of the item vocabulary.
-        pairs: training pairs.
-        item_features: name and width of each item modality with features.
-        user_features: likewise of the users.
-        item_neighbors: name and neighbours an item of each ready-made list.
-        ratings: whether pairs have ratings.
-    """
-
-    users: int
-    items: int
-    pairs: int
-    item_features: tuple[tuple[str, int], ...] = ()
-    user_features: tuple[tuple[str, int], ...] = ()
-    item_neighbors: tuple[tuple[str, int], ...] = ()
-    ratings: bool = False
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> "Facts":
-        """The facts of a data set."""
-        return cls(
-            dataset.num_users,
-            dataset.num_items,
-            len(dataset.train),
-            tuple((name, table.dim) for name, table in sorted(dataset.item_features.items())),
-            tuple((name, table.dim) for name, table in sorted(dataset.user_features.items())),
-            tuple(
-                (name, round(len(listed.receivers) / listed.num_nodes))
-                for name, listed in sorted(dataset.item_neighbors.items())
-            ),
-            dataset.train.ratings is not None,
-        )
+    directory: Path = Path("prepared/movielens-1m")
+    """Where the prepared data lies, or will."""
+    root: Path | None = None
+    """Root of the shared research data; None: RECGOAT_DATA, else ../shared/data."""
+    protocol: Literal["given", "cold_items"] = "given"
+    """The published split with a validation part cut from train, or a tenth of the films held out of train."""
+    split_seed: int = 0
+    """Seed of the split, or of the validation part."""
 
 
-EXAMPLE_FACTS = Facts(943, 1349, 79790, (("knowledge", 64), ("text", 64)), (("profile", 50),), ratings=True)
-BABY_FACTS = Facts(19445, 7050, 118551, (("image", 256), ("text", 256)), (), (("image", 10), ("text", 10)))
-SMALL_FACTS = Facts(610, 3650, 72434, (("image", 1280), ("text", 64)), (("profile", 19),), ratings=True)
+@dataclass(frozen=True)
+class AmazonScientific:
+    """Amazon 2018 Industrial & Scientific, 5-core: full texts of products through MiniLM (shared research data)."""
+
+    directory: Path = Path("prepared/amazon-scientific")
+    """Where the prepared data lies, or will."""
+    root: Path | None = None
+    """Root of the shared research data; None: RECGOAT_DATA, else ../shared/data."""
+    protocol: Literal["leave_last_out", "cold_items"] = "leave_last_out"
+    """The last product of each user tested, or a tenth of the products held out of train."""
+    split_seed: int = 0
+    """Seed of the split; leaving the last out draws nothing."""
 
 
-def facts_of(config: DataConfig) -> Facts | None:
-    """What a recipe states of its data; None where only the data can tell."""
-    match config:
-        case PreparedData():
-            return None
-        case ExampleData():
-            return EXAMPLE_FACTS
-        case AmazonBaby():
-            return BABY_FACTS
-        case MovielensSmall():
-            return SMALL_FACTS
-        case GeneratedData():
-            return Facts(
-                config.num_users,
-                config.num_items,
-                round(0.8 * config.num_users * config.interactions_per_user),
-                (("image", config.image), ("text", config.text)),
-                (("profile", config.profile),),
-                ratings=True,
-            )
+DataConfig = (
+    PreparedData | ExampleData | AmazonBaby | MovielensSmall | LastFm | Movielens1m | AmazonScientific | GeneratedData
+)
+"""Any recipe; the class says which."""
 
 
 def is_prepared(config: DataConfig) -> bool:
@@ -188,7 +164,7 @@ def with_root(config: DataConfig, root: Path) -> DataConfig:
     match config:
         case PreparedData():
             return replace(config, directory=root)
-        case AmazonBaby() | MovielensSmall():
+        case AmazonBaby() | MovielensSmall() | LastFm() | Movielens1m() | AmazonScientific():
             return replace(config, root=root)
         case ExampleData():
             raise UsageError(
@@ -227,13 +203,10 @@ def load_data(config: DataConfig) -> LoadedData:
                 from recgoat_jax.encoders.example import prepare_example
 
                 prepare_example(directory, seed=seed)
-        case AmazonBaby(directory, root):
-            seed = 0
+        case AmazonBaby() | MovielensSmall() | LastFm() | Movielens1m() | AmazonScientific():
+            directory, seed = config.directory, 0 if isinstance(config, AmazonBaby) else config.split_seed
             if not directory.exists():
-                write_dataset(_amazon_baby(find_shared_data(root)), directory)
-        case MovielensSmall(directory, root, seed):
-            if not directory.exists():
-                write_dataset(_movielens_small(find_shared_data(root), seed), directory)
+                write_dataset(_from_shared_data(config), directory)
         case GeneratedData(directory, seed=seed):
             if not directory.exists():
                 write_dataset(_generated(config), directory)
@@ -243,6 +216,13 @@ def load_data(config: DataConfig) -> LoadedData:
             directory,
             found=f"a split with seed {dataset.manifest.seed}",
             expected=f"seed {seed}",
+            action="Name another directory for this split, or delete this one.",
+        )
+    if isinstance(config, Movielens1m | AmazonScientific) and dataset.manifest.protocol != config.protocol:
+        raise DataError.at(
+            directory,
+            found=f"the protocol '{dataset.manifest.protocol}'",
+            expected=f"'{config.protocol}'",
             action="Name another directory for this split, or delete this one.",
         )
     if isinstance(config, GeneratedData) and dataset.manifest.name != config.name:
@@ -255,28 +235,23 @@ def load_data(config: DataConfig) -> LoadedData:
     return LoadedData(directory, dataset)
 
 
-def _amazon_baby(root: Path) -> Dataset:
-    from recgoat_jax.data.prepare import prepare
-    from recgoat_jax.data.sources import userlist
+def _from_shared_data(
+    config: "AmazonBaby | MovielensSmall | LastFm | Movielens1m | AmazonScientific",
+) -> Dataset:
+    from recgoat_jax.encoders import shared_sets
 
-    raw = userlist.read(
-        root / "amazon-baby",
-        item_features={"text": "text_feat_spectral256.npy", "image": "image_feat_spectral256.npy"},
-        item_neighbors={"text": "text_adj_10.npz", "image": "image_adj_10.npz"},
-        licence="Amazon product data 2014, category Baby: research use; not redistributed here.",
-    )
-    return prepare(raw, name="amazon-baby", protocol="given")
-
-
-def _movielens_small(root: Path, seed: int) -> Dataset:
-    from recgoat_jax.data.prepare import prepare
-    from recgoat_jax.data.sources import movielens
-    from recgoat_jax.encoders.standard import add_standard_features
-
-    # The split needs no times, and one cell of the shared copy (ratings.csv, line 4) is not a time.
-    raw = movielens.read(root / "movielens-small", image_features="poster_effnetlite0.npz", timestamps="leave_out")
-    dataset = prepare(raw, name="movielens-small", protocol="per_user_811", seed=seed, k_core=5)
-    return add_standard_features(dataset, raw)
+    root = find_shared_data(config.root)
+    match config:
+        case AmazonBaby():
+            return shared_sets.amazon_baby(root)
+        case MovielensSmall(split_seed=seed):
+            return shared_sets.movielens_small(root, seed=seed)
+        case LastFm(split_seed=seed):
+            return shared_sets.lastfm(root, seed=seed)
+        case Movielens1m(protocol=protocol, split_seed=seed):
+            return shared_sets.movielens_1m(root, protocol=protocol, seed=seed)
+        case AmazonScientific(protocol=protocol, split_seed=seed):
+            return shared_sets.amazon_scientific(root, protocol=protocol, seed=seed)
 
 
 def _generated(config: GeneratedData) -> Dataset:
@@ -296,14 +271,15 @@ def _generated(config: GeneratedData) -> Dataset:
 
 __all__ = [
     "AmazonBaby",
+    "AmazonScientific",
     "DataConfig",
     "ExampleData",
-    "Facts",
     "GeneratedData",
+    "LastFm",
     "LoadedData",
+    "Movielens1m",
     "MovielensSmall",
     "PreparedData",
-    "facts_of",
     "is_prepared",
     "load_data",
     "with_root",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from recgoat_jax.data import Dataset, FeatureTable, Interactions, Manifest, NeighborList, Vocabulary
-from recgoat_jax.encoders.recipes import Facts
+from recgoat_jax.encoders.facts import Facts
 
 
 def small_data(facts: Facts, *, users: int = 48, items: int = 64, pairs_of_user: int = 6) -> Dataset:
@@ -25,8 +25,10 @@ def small_data(facts: Facts, *, users: int = 48, items: int = 64, pairs_of_user:
         found = (np.arange(users)[:, None] * 7 + first + np.arange(count)) % items
         rows = np.repeat(np.arange(users), count)
         order = np.lexsort((found.ravel(), rows))
-        ratings = np.full(users * count, 3.0, np.float32) if facts.ratings else None
-        return Interactions(rows.astype(np.int32), found.ravel()[order].astype(np.int32), ratings)
+        if facts.untrained_items:
+            order = order[found.ravel()[order] != items - 1]
+        ratings = np.full(len(order), 3.0, np.float32) if facts.ratings else None
+        return Interactions(rows[order].astype(np.int32), found.ravel()[order].astype(np.int32), ratings)
 
     def table(rows: int, width: int) -> FeatureTable:
         return FeatureTable(rng.normal(size=(rows, width)).astype(np.float32), np.ones(rows, bool), "random")

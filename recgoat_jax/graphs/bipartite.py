@@ -4,7 +4,7 @@ from typing import Literal
 
 import jraph
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from recgoat_jax.data.dataset import Interactions
 from recgoat_jax.errors import DataError
@@ -15,7 +15,12 @@ RatingWeight = Literal["none", "fifth", "centred"]
 
 
 def bipartite_graph(
-    train: Interactions, num_users: int, num_items: int, *, rating_weight: RatingWeight = "none"
+    train: Interactions,
+    num_users: int,
+    num_items: int,
+    *,
+    rating_weight: RatingWeight = "none",
+    receiving_only: Bool[np.ndarray, " nodes"] | None = None,
 ) -> jraph.GraphsTuple:
     """The user-item graph with symmetrically normalised weights, ``w_ui / sqrt(d_u d_i)``.
 
@@ -28,6 +33,7 @@ def bipartite_graph(
         num_items: rows of the item vocabulary; item ``i`` is node ``num_users + i``.
         rating_weight: ``"none"`` weighs every pair 1; ``"fifth"`` weighs it r / 5, for ratings on a scale up to 5;
             ``"centred"`` weighs it r / (mean of the user's training ratings), so that each user's weights average 1.
+        receiving_only: nodes that the others do not know of, as in `graph_from_edges`.
 
     Returns:
         A graph without node features: ``2 x pairs`` edges, both directions, sorted by receiver, then sender; the
@@ -43,6 +49,7 @@ def bipartite_graph(
         _pair_weights(train, num_users, rating_weight)[pairs],
         num_nodes=num_users + num_items,
         normalization="symmetric",
+        receiving_only=receiving_only,
     )
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from recgoat_jax.data.dataset import Interactions, NeighborList
 from recgoat_jax.data.feature_table import FeatureTable
@@ -19,7 +19,13 @@ COLUMN_MULTIPLE = 64
 """Rows of a full tile of the product: equal rows get equal similarities where every tile is full."""
 
 
-def knn_graph(table: FeatureTable, *, k: int, block_rows: int = 1024) -> NeighborList:
+def knn_graph(
+    table: FeatureTable,
+    *,
+    k: int,
+    eligible: Bool[np.ndarray, " rows"] | None = None,
+    block_rows: int = 1024,
+) -> NeighborList:
     """The k nearest neighbours of each row by cosine similarity, exact, as a directed graph.
 
     Memory is ``block_rows x rows`` similarities beside the table itself.
@@ -28,6 +34,7 @@ def knn_graph(table: FeatureTable, *, k: int, block_rows: int = 1024) -> Neighbo
         table: features. A missing row, or one of zero length (it has no direction), has no neighbours and is nobody's
             neighbour.
         k: neighbours of a row. Where fewer other rows are present, each row gets all of them: none for a single row.
+        eligible: ``rows``, True for rows that may be somebody's neighbour; None: all.
         block_rows: rows whose similarities are computed at once.
 
     Returns:
@@ -39,25 +46,30 @@ def knn_graph(table: FeatureTable, *, k: int, block_rows: int = 1024) -> Neighbo
     check_positive(k=k, block_rows=block_rows)
     rows, vectors = unit_rows(table)
     origin = f"knn(k={k}) of {table.encoder}"
-    width = min(k, len(rows) - 1)
+    choice = np.ones(len(rows), bool) if eligible is None else eligible[rows]
+    width = min(k, len(rows) - 1, int(choice.sum()))
     if width < 1:
         return neighbor_list([], [], [], num_nodes=table.num_rows, origin=origin)
     # Equal rows must get equal similarities for ties to be ties. Kernels treat the last, narrower tile of a product
     # in another summation order, so columns and blocks are padded to full tiles.
     columns = jnp.asarray(padded_rows(vectors, -(-len(rows) // COLUMN_MULTIPLE) * COLUMN_MULTIPLE))
+    choice = jnp.asarray(np.pad(choice, (0, columns.shape[0] - len(rows))))
     block_rows = min(block_rows, columns.shape[0])
     similarities, neighbors = [], []
     for start in range(0, len(rows), block_rows):
         block = vectors[start : start + block_rows]
         values, indices = _nearest(
-            jnp.asarray(padded_rows(block, block_rows)), columns, jnp.int32(start), jnp.int32(len(rows)), k=width
+            jnp.asarray(padded_rows(block, block_rows)), columns, jnp.int32(start), choice, k=width
         )
         similarities.append(np.asarray(values)[: len(block)])
         neighbors.append(np.asarray(indices)[: len(block)])
+    values = np.concatenate(similarities).ravel()
+    # An eligible row has one neighbour less to choose from than the others: itself.
+    found = np.isfinite(values)
     return neighbor_list(
-        np.repeat(rows, width),
-        rows[np.concatenate(neighbors).ravel()],
-        np.concatenate(similarities).ravel(),
+        np.repeat(rows, width)[found],
+        rows[np.concatenate(neighbors).ravel()[found]],
+        values[found],
         num_nodes=table.num_rows,
         origin=origin,
     )
@@ -68,7 +80,7 @@ def _nearest(
     block: Float[Array, "block feature"],
     columns: Float[Array, "columns feature"],
     start: Int[Array, ""],
-    num_rows: Int[Array, ""],
+    eligible: Bool[Array, " columns"],
     *,
     k: int,
 ) -> tuple[Float[Array, "block k"], Int[Array, "block k"]]:
@@ -76,7 +88,7 @@ def _nearest(
     similarity = jnp.matmul(block, columns.T, precision=jax.lax.Precision.HIGHEST)
     column = jnp.arange(columns.shape[0])
     own = start + jnp.arange(block.shape[0])
-    allowed = (column[None, :] != own[:, None]) & (column < num_rows)[None, :]
+    allowed = (column[None, :] != own[:, None]) & eligible[None, :]
     values, rows = jax.lax.top_k(jnp.where(allowed, similarity, -jnp.inf), k)
     return values, rows
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 import jraph
 import numpy as np
+from jaxtyping import Bool
 
 from recgoat_jax.data.dataset import NeighborList
 from recgoat_jax.graphs.edges import Normalization, graph_from_edges
@@ -17,6 +18,7 @@ def neighbor_graph(
     weighting: Literal["binary", "similarity"] = "binary",
     normalization: Normalization = "symmetric",
     self_loops: bool = False,
+    receiving_only: Bool[np.ndarray, " nodes"] | None = None,
 ) -> jraph.GraphsTuple:
     """The graph of a neighbour list, node i receiving from its neighbours.
 
@@ -29,6 +31,8 @@ def neighbor_graph(
         normalization: as in `graph_from_edges`; ``"symmetric"`` is ``D^-1/2 W D^-1/2`` for a symmetric W, and has a
             spectral norm of at most 1 for a directed one, too.
         self_loops: one loop of weight 1 on every node, before normalisation, also on nodes without neighbours.
+        receiving_only: nodes that the others do not know of, as in `graph_from_edges`; edges from one that only
+            ``symmetrize`` would add are none.
 
     Returns:
         A graph without node features, edges sorted by receiver, then sender, none twice.
@@ -49,7 +53,12 @@ def neighbor_graph(
     _, first = np.unique(receivers[order] * neighbors.num_nodes + senders[order], return_index=True)
     kept = order[first]
     return graph_from_edges(
-        receivers[kept], senders[kept], weights[kept], num_nodes=neighbors.num_nodes, normalization=normalization
+        receivers[kept],
+        senders[kept],
+        weights[kept],
+        num_nodes=neighbors.num_nodes,
+        normalization=normalization,
+        receiving_only=receiving_only,
     )
 
 

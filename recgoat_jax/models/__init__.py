@@ -2,6 +2,7 @@
 
 from recgoat_jax.models.bpr_mf import BprMf, BprMfConfig
 from recgoat_jax.models.build import ModelConfig, build_model
+from recgoat_jax.models.content_knn import ContentKnn
 from recgoat_jax.models.light_gcn import LightGcn, LightGcnConfig
 from recgoat_jax.models.most_popular import MostPopular, MostPopularConfig
 from recgoat_jax.models.protocols import Batch, LossOutput, Retriever, Vectors
@@ -22,6 +23,7 @@ __all__ = [
     "Batch",
     "BprMf",
     "BprMfConfig",
+    "ContentKnn",
     "Control",
     "LightGcn",
     "LightGcnConfig",

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from recgoat_jax.data import Dataset
 from recgoat_jax.graphs import Adjacency, Shard, bipartite_graph, lightgcn
 from recgoat_jax.models.objective import Regularization, ranking_terms
-from recgoat_jax.models.protocols import Batch, LossOutput, Vectors
+from recgoat_jax.models.protocols import Batch, LossOutput, Untrained, Vectors
 from recgoat_jax.nn.variables import Constant, Initialization, initial_table
 
 
@@ -42,9 +43,12 @@ class LightGcn(nnx.Module):
         config: settings.
         dataset: prepared data; its training pairs make the graph.
         rngs: the ``params`` stream starts the tables.
+        untrained: users and items that came after training; None: there are none.
     """
 
-    def __init__(self, config: LightGcnConfig, dataset: Dataset, *, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, config: LightGcnConfig, dataset: Dataset, *, rngs: nnx.Rngs, untrained: Untrained | None = None
+    ) -> None:
         self.config = config
         self.user_table = nnx.Param(
             initial_table(rngs.params(), dataset.num_users, config.dim, initialization=config.initialization)
@@ -52,7 +56,12 @@ class LightGcn(nnx.Module):
         self.item_table = nnx.Param(
             initial_table(rngs.params(), dataset.num_items, config.dim, initialization=config.initialization)
         )
-        graph = bipartite_graph(dataset.train, dataset.num_users, dataset.num_items)
+        graph = bipartite_graph(
+            dataset.train,
+            dataset.num_users,
+            dataset.num_items,
+            receiving_only=None if untrained is None else np.concatenate(untrained),
+        )
         self.adjacency = Constant(Adjacency.from_graph(graph))
 
     def vectors(self, *, shard: Shard | None = None) -> Vectors:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from recgoat_jax.graphs.shard import Shard
@@ -43,6 +44,20 @@ class Vectors(NamedTuple):
     items: Float[Array, "items dim"]
 
 
+class Untrained(NamedTuple):
+    """Rows that training does not know, such as items that came later.
+
+    They receive over graphs and give nothing, so that no other row depends on them, and have no ID row of their own.
+
+    Attributes:
+        users: ``users``, True for such a user.
+        items: ``items``, True for such an item.
+    """
+
+    users: Bool[np.ndarray, " users"]
+    items: Bool[np.ndarray, " items"]
+
+
 @runtime_checkable
 class Retriever(Protocol):
     """A model that gives every user and every item a vector (an ``nnx.Module``).
@@ -65,4 +80,4 @@ class Retriever(Protocol):
         ...
 
 
-__all__ = ["Batch", "LossOutput", "Retriever", "Vectors"]
+__all__ = ["Batch", "LossOutput", "Retriever", "Untrained", "Vectors"]

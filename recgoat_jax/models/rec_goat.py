@@ -29,14 +29,15 @@ from recgoat_jax.graphs.products import graph_product
 from recgoat_jax.graphs.shard import Shard, counted_rows, example_axes, rows_axis, take_rows
 from recgoat_jax.losses import cmcl_loss, info_nce
 from recgoat_jax.models.objective import first_examples, ranking_terms, spread_contrast
-from recgoat_jax.models.protocols import Batch, LossOutput, Vectors
+from recgoat_jax.models.protocols import Batch, LossOutput, Untrained, Vectors
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.models.rec_goat_inputs import (
     InteractionGraph,
     ModalityBranch,
-    mixed_item_graph,
     modality_inputs,
+    untrained_items,
 )
+from recgoat_jax.models.rec_goat_item_graphs import cold_item_graph, mixed_item_graph
 from recgoat_jax.models.rec_goat_users import UserSide
 from recgoat_jax.nn.alignment import AdaptiveTransport, Aligned, match_scale
 from recgoat_jax.nn.dropout import dropout
@@ -71,9 +72,14 @@ class RecGoat(nnx.Module):
         config: settings.
         dataset: prepared data: training pairs, item features or neighbour lists, user features.
         rngs: the ``params`` stream starts the parameters.
+        untrained: users and items that came after training; None: the items without training pairs, as
+            ``config.cold_items`` says.
     """
 
-    def __init__(self, config: RecGoatConfig, dataset: Dataset, *, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, config: RecGoatConfig, dataset: Dataset, *, rngs: nnx.Rngs, untrained: Untrained | None = None
+    ) -> None:
+        untrained = untrained_items(dataset, config.cold_items) if untrained is None else untrained
         self.config = config
         dim = config.dim
         self.user_table = nnx.Param(
@@ -82,7 +88,10 @@ class RecGoat(nnx.Module):
         self.item_table = nnx.Param(
             initial_table(rngs.params(), dataset.num_items, dim, initialization=config.initialization)
         )
-        self.interactions = InteractionGraph(dataset, rating=config.rating)
+        self.trained_items = (
+            None if untrained is None or not untrained.items.any() else Constant(jnp.asarray(~untrained.items))
+        )
+        self.interactions = InteractionGraph(dataset, rating=config.rating, untrained=untrained)
         inputs = modality_inputs(
             dataset,
             modalities=config.modalities,
@@ -90,6 +99,7 @@ class RecGoat(nnx.Module):
             scale=config.feature_scale,
             neighbors=config.neighbors,
             source=config.item_graphs,
+            untrained=untrained,
             rngs=rngs,
         )
         graph = mixed_item_graph(
@@ -101,6 +111,12 @@ class RecGoat(nnx.Module):
         )
         use_id_graph = config.id_graph_weight > 0 and graph is not None
         self.item_graph = Constant(graph) if use_id_graph else None
+        use_neighbors = self.trained_items is not None and config.cold_items != "zero" and bool(inputs)
+        self.cold_graph = (
+            Constant(cold_item_graph(inputs, shares=dict(config.modality_shares), num_items=dataset.num_items))
+            if use_neighbors
+            else None
+        )
         with_branch = {} if config.fusion == "id" else {name: m for name, m in inputs.items() if m.table is not None}
         self.branches = nnx.Dict(
             {
@@ -118,7 +134,7 @@ class RecGoat(nnx.Module):
             }
         )
         with_users = config.user_branch != "none" and bool(dataset.user_features)
-        self.profiles = UserSide(config, dataset, rngs=rngs) if with_users else None
+        self.profiles = UserSide(config, dataset, rngs=rngs, untrained=untrained) if with_users else None
         names = tuple(with_branch)
         self.transports = nnx.Dict(
             {
@@ -168,10 +184,17 @@ class RecGoat(nnx.Module):
             return None if key is None else jax.random.fold_in(key, position)
 
         users, items = self.user_table[...], self.item_table[...]
+        trained = None if self.trained_items is None else self.trained_items[...]
+        if trained is not None:
+            items = jnp.where(trained[:, None], items, 0.0)
         user_rows, item_rows = (None, None) if shard is None else (shard.users, shard.items)
         with jax.named_scope("user-item graph"):
             nodes = self.interactions(jnp.concatenate([users, items]), num_layers=config.num_layers)
         user_vectors, collaborative = nodes[: len(users)], nodes[len(users) :]
+        if self.cold_graph is not None:
+            with jax.named_scope("cold items"):
+                # An item that training does not know has no pairs: its row is zero so far.
+                collaborative = collaborative + graph_product(self.cold_graph.get_value(), collaborative)
         id_view, hop = collaborative, None
         if self.item_graph is not None:
             with jax.named_scope("item graph"):
@@ -192,13 +215,15 @@ class RecGoat(nnx.Module):
                 views[name],
                 id_view,
                 present=present[name],
+                fitted=trained,
                 counted=counted_rows(item_rows),
                 axis_name=rows_axis(shard),
                 sum_axes=example_axes(shard),
             )
             for name, transport in self.transports.items()
         }
-        fused = self._fuse(views, aligned, present, axis_name=rows_axis(shard))
+        fitted = present if trained is None else {name: mask & trained for name, mask in present.items()}
+        fused = self._fuse(views, aligned, present, fitted, axis_name=rows_axis(shard))
         if self.norm is not None:
             fused = dropout(self.norm(fused), subkey(len(views)), rate=config.output_dropout, rows=item_rows)
             fused = fused * jax.lax.rsqrt(jnp.sum(jnp.square(fused), axis=-1, keepdims=True) + 1e-12)
@@ -209,6 +234,7 @@ class RecGoat(nnx.Module):
         views: Mapping[str, Float[Array, "items dim"]],
         aligned: Mapping[str, Aligned],
         present: Mapping[str, Array],
+        fitted: Mapping[str, Array],
         *,
         axis_name: str | None,
     ) -> Float[Array, "items dim"]:
@@ -216,12 +242,12 @@ class RecGoat(nnx.Module):
             return self.dense(views, present)
         if self.weighting is None:
             return views["id"]
-        fitted = {name: one.values for name, one in aligned.items()}
+        others = {name: one.values for name, one in aligned.items()}
         if self.config.scale == "match":
-            fitted = {
-                name: match_scale(x, views["id"], present[name], axis_name=axis_name) for name, x in fitted.items()
+            others = {
+                name: match_scale(x, views["id"], fitted[name], axis_name=axis_name) for name, x in others.items()
             }
-        return self.weighting({"id": views["id"], **fitted}, present)
+        return self.weighting({"id": views["id"], **others}, present)
 
     def loss(self, batch: Batch, *, key: Key[Array, ""], shard: Shard | None = None) -> LossOutput:
         """BPR, L2, CMCL, the transport cost and the optional contrasts, each weighted."""

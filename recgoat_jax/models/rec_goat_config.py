@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recgoat_jax.models.objective import Regularization
-from recgoat_jax.models.rec_goat_inputs import ItemGraphSource, RatingMode, UserBranch, UserJoin
+from recgoat_jax.models.rec_goat_inputs import ColdItems, ItemGraphSource, RatingMode, UserBranch, UserJoin
 from recgoat_jax.nn.alignment import Residual, Transport
 from recgoat_jax.nn.fusion import FusionWeights
 from recgoat_jax.nn.variables import Initialization
@@ -42,6 +42,8 @@ class RecGoatConfig:
     """Share of the training co-occurrence graph in the mixed item graph, below 1. Not in the paper."""
     modality_shares: tuple[tuple[str, float], ...] = ()
     """Relative weight of a modality, by name, in the mixed item graph and at the start of the fusion; others: 1."""
+    cold_items: ColdItems = "neighbors"
+    """What items without training pairs have in place of a trained ID row."""
     branch_layers: int = 1
     """Graph attention layers of a modality branch."""
     heads: int = 2

@@ -1,14 +1,14 @@
 """What RecGOAT reads: its graphs and features, prepared once, and the branches that encode them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import jraph
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from recgoat_jax.data import Dataset, FeatureTable, NeighborList
 from recgoat_jax.errors import UsageError
@@ -16,15 +16,14 @@ from recgoat_jax.graphs import (
     Adjacency,
     bipartite_graph,
     cached_graph,
-    co_occurrence_graph,
     edge_ratings,
     knn_graph,
     lightgcn,
-    mix_graphs,
     neighbor_graph,
 )
 from recgoat_jax.graphs.products import normalized_weights
 from recgoat_jax.graphs.shard import LocalRows
+from recgoat_jax.models.protocols import Untrained
 from recgoat_jax.nn.gat import GraphAttention
 from recgoat_jax.nn.variables import Constant
 
@@ -33,6 +32,11 @@ RatingMode = Literal["none", "fifth", "centred", "learned"]
 positive weight a rating level, trained."""
 
 ItemGraphSource = Literal["given", "features"]
+
+ColdItems = Literal["table", "zero", "neighbors"]
+"""``"table"``: the values that its row started with, and it takes part in all graphs. ``"zero"``: nothing, and it only
+receives over graphs. ``"neighbors"``: the same, and the mean of its nearest trained neighbours' collaborative vectors
+stands in the place of its own."""
 
 UserBranch = Literal["none", "features", "graph", "neighbors"]
 
@@ -43,10 +47,11 @@ vectors of a user, and starts at the fixed one."""
 
 @dataclass(frozen=True, eq=False)
 class ModalityInput:
-    """One modality of a vocabulary: its features, its neighbours, or both."""
+    """One modality of a vocabulary: its features, its neighbours, or both; and which rows only receive over graphs."""
 
     table: FeatureTable | None
     neighbors: NeighborList
+    receiving_only: Bool[np.ndarray, " rows"] | None = None
 
 
 class InteractionGraph(nnx.Module):
@@ -55,19 +60,31 @@ class InteractionGraph(nnx.Module):
     Args:
         dataset: prepared data.
         rating: how ratings scale edges.
+        untrained: users and items that training does not know; None: there are none.
 
     Raises:
-        UsageError: ratings are asked for and the data set has none.
+        UsageError: ratings are asked for and the data set has none, or their weights are learned and there are users
+            whom training does not know.
     """
 
-    def __init__(self, dataset: Dataset, *, rating: RatingMode) -> None:
+    def __init__(self, dataset: Dataset, *, rating: RatingMode, untrained: Untrained | None = None) -> None:
         if rating != "none" and dataset.train.ratings is None:
             raise UsageError(
                 f"rating is '{rating}', but the data set '{dataset.manifest.name}' has no ratings; "
                 "expected a rating column. Use rating 'none', or prepare the data with ratings."
             )
+        if rating == "learned" and untrained is not None and untrained.users.any():
+            raise UsageError(
+                "rating is 'learned', for which vectors of new users cannot be made; expected another rating setting."
+            )
         fixed = "none" if rating == "learned" else rating
-        graph = bipartite_graph(dataset.train, dataset.num_users, dataset.num_items, rating_weight=fixed)
+        graph = bipartite_graph(
+            dataset.train,
+            dataset.num_users,
+            dataset.num_items,
+            rating_weight=fixed,
+            receiving_only=None if untrained is None else np.concatenate(untrained),
+        )
         # Two names: over devices a graph whose weights are learned takes another form than one with constant weights.
         adjacency = Constant(Adjacency.from_graph(graph))
         self.adjacency, self.rated_adjacency = (None, adjacency) if rating == "learned" else (adjacency, None)
@@ -137,11 +154,7 @@ class ModalityBranch(nnx.Module):
                 for _ in range(layers)
             ]
         )
-        self.adjacency = (
-            Constant(Adjacency.from_graph(neighbor_graph(modality.neighbors, normalization="none", self_loops=True)))
-            if layers
-            else None
-        )
+        self.adjacency = Constant(Adjacency.from_graph(_attention_graph(modality))) if layers else None
 
     def __call__(self, *, key: Key[Array, ""] | None, rows: LocalRows | None = None) -> Float[Array, "rows dim"]:
         """Vectors of all rows, over devices of this device's; rows without the modality hold nothing to be read."""
@@ -153,6 +166,12 @@ class ModalityBranch(nnx.Module):
         return x
 
 
+def _attention_graph(modality: ModalityInput) -> jraph.GraphsTuple:
+    return neighbor_graph(
+        modality.neighbors, normalization="none", self_loops=True, receiving_only=modality.receiving_only
+    )
+
+
 def modality_inputs(
     dataset: Dataset,
     *,
@@ -161,6 +180,7 @@ def modality_inputs(
     scale: Literal["unit", "none"],
     neighbors: int,
     source: ItemGraphSource,
+    untrained: Untrained | None,
     rngs: nnx.Rngs,
 ) -> dict[str, ModalityInput]:
     """Features and neighbour lists of each modality of the items.
@@ -172,6 +192,7 @@ def modality_inputs(
         scale: whether tables are rescaled to a root mean square of 1.
         neighbors: k of a neighbour graph that has to be built.
         source: whether ready-made lists are preferred.
+        untrained: items that training does not know; None: there are none.
         rngs: the ``params`` stream draws the noise.
 
     Returns:
@@ -185,29 +206,38 @@ def modality_inputs(
     if unknown := sorted(set(names) - set(known)):
         raise UsageError(f"modality {unknown[0]!r} is not in the data set; expected one of {known}.")
     inputs = {}
+    cold = None if untrained is None else untrained.items
     for name in names:
         table = dataset.item_features.get(name)
         if features == "random" and table is not None:
             noise = jax.random.normal(rngs.params(), table.values.shape)
             table = FeatureTable(np.asarray(noise), table.present, encoder="random", revision=name)
         if scale == "unit" and table is not None:
-            table = standard_features(table)
+            table = standard_features(table, receiving_only=cold)
         given = dataset.item_neighbors.get(name)
         if given is not None and (source == "given" or table is None) and features == "given":
-            inputs[name] = ModalityInput(table, given)
+            inputs[name] = ModalityInput(table, given, cold)
         elif table is not None:
-            inputs[name] = ModalityInput(table, nearest_neighbors(table, neighbors))
+            inputs[name] = ModalityInput(table, nearest_neighbors(table, neighbors, receiving_only=cold), cold)
     return inputs
 
 
-def nearest_neighbors(table: FeatureTable, k: int) -> NeighborList:
-    """The kNN graph of a feature table, built on first use and cached by content."""
-    return cached_graph(("knn", k, table.values, table.present), lambda: knn_graph(table, k=k))
+def nearest_neighbors(
+    table: FeatureTable, k: int, *, receiving_only: Bool[np.ndarray, " rows"] | None = None
+) -> NeighborList:
+    """The kNN graph of a feature table, built on first use and cached by content; some rows are nobody's neighbour."""
+    eligible = None if receiving_only is None else ~receiving_only
+    parts = () if eligible is None else (eligible,)
+    return cached_graph(
+        ("knn", k, table.values, table.present, *parts), lambda: knn_graph(table, k=k, eligible=eligible)
+    )
 
 
-def standard_features(table: FeatureTable) -> FeatureTable:
-    """Features with unit root mean square, so that one learning rate suits every modality."""
-    scale = float(np.sqrt(np.mean(np.square(table.values[table.present])))) or 1.0
+def standard_features(table: FeatureTable, *, receiving_only: Bool[np.ndarray, " rows"] | None = None) -> FeatureTable:
+    """Features with unit root mean square, over all rows but some, so that one learning rate suits every modality."""
+    fitted = table.present if receiving_only is None else table.present & ~receiving_only
+    scale = float(np.sqrt(np.mean(np.square(table.values[fitted])))) if fitted.any() else 1.0
+    scale = scale or 1.0
     return FeatureTable(
         np.where(table.present[:, None], table.values / scale, 0.0).astype(np.float32),
         table.present,
@@ -216,39 +246,15 @@ def standard_features(table: FeatureTable) -> FeatureTable:
     )
 
 
-def mixed_item_graph(
-    dataset: Dataset,
-    inputs: Mapping[str, ModalityInput],
-    *,
-    shares: Mapping[str, float],
-    co_purchase_share: float,
-    neighbors: int,
-) -> Adjacency | None:
-    """One item graph out of the modalities' graphs and training co-occurrence; None where there is nothing to mix.
-
-    Args:
-        dataset: prepared data.
-        inputs: the modalities.
-        shares: relative weights of the modalities.
-        co_purchase_share: weight of the co-occurrence graph; the modalities share the rest of 1.
-        neighbors: k of the co-occurrence graph.
-
-    Returns:
-        The mixed adjacency: each part made symmetric by union and degree-normalised.
-    """
-    total = sum(shares.get(name, 1.0) for name in inputs) or 1.0
-    parts = [(neighbor_graph(modality.neighbors), shares.get(name, 1.0) / total) for name, modality in inputs.items()]
-    if co_purchase_share > 0:
-        bought = cached_graph(
-            ("co-occurrence", neighbors, dataset.train.users, dataset.train.items, dataset.num_items),
-            lambda: co_occurrence_graph(dataset.train, dataset.num_items, k=neighbors),
-        )
-        parts.append((neighbor_graph(bought), co_purchase_share))
-    parts = [part for part in parts if part[1] > 0]
-    return Adjacency.from_graph(mix_graphs(parts)) if parts else None
+def untrained_items(dataset: Dataset, cold_items: ColdItems) -> Untrained | None:
+    """The items without training pairs, where they are to be told apart and there are any."""
+    cold = dataset.item_counts == 0
+    if cold_items == "table" or not cold.any():
+        return None
+    return Untrained(np.zeros(dataset.num_users, bool), cold)
 
 
-def user_inputs(dataset: Dataset, *, neighbors: int) -> ModalityInput:
+def user_inputs(dataset: Dataset, *, neighbors: int, untrained: Untrained | None) -> ModalityInput:
     """Profile features of the users and their neighbours.
 
     Several user feature tables are joined side by side; a user without any of them is missing.
@@ -256,20 +262,23 @@ def user_inputs(dataset: Dataset, *, neighbors: int) -> ModalityInput:
     Args:
         dataset: prepared data with user features.
         neighbors: k of the user graph.
+        untrained: users that training does not know; None: there are none.
 
     Returns:
         The joined table and the nearest neighbours in it.
     """
-    tables = [standard_features(table) for _, table in sorted(dataset.user_features.items())]
+    cold = None if untrained is None else untrained.users
+    tables = [standard_features(table, receiving_only=cold) for _, table in sorted(dataset.user_features.items())]
     joined = FeatureTable(
         np.concatenate([table.values for table in tables], axis=1),
         np.any([table.present for table in tables], axis=0),
         encoder="+".join(table.encoder for table in tables),
     )
-    return ModalityInput(joined, nearest_neighbors(joined, neighbors))
+    return ModalityInput(joined, nearest_neighbors(joined, neighbors, receiving_only=cold), cold)
 
 
 __all__ = [
+    "ColdItems",
     "InteractionGraph",
     "ItemGraphSource",
     "ModalityBranch",
@@ -277,9 +286,9 @@ __all__ = [
     "RatingMode",
     "UserBranch",
     "UserJoin",
-    "mixed_item_graph",
     "modality_inputs",
     "nearest_neighbors",
     "standard_features",
+    "untrained_items",
     "user_inputs",
 ]

@@ -17,6 +17,7 @@ from recgoat_jax.graphs.neighbors import neighbor_graph
 from recgoat_jax.graphs.products import graph_product
 from recgoat_jax.graphs.shard import LocalRows
 from recgoat_jax.losses.reduction import AxisName
+from recgoat_jax.models.protocols import Untrained
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.models.rec_goat_inputs import ModalityBranch, user_inputs
 from recgoat_jax.nn.alignment import match_scale
@@ -48,10 +49,15 @@ class UserSide(nnx.Module):
         config: settings.
         dataset: prepared data with user features.
         rngs: the ``params`` stream starts the parameters.
+        untrained: users that training does not know; None: there are none.
     """
 
-    def __init__(self, config: RecGoatConfig, dataset: Dataset, *, rngs: nnx.Rngs) -> None:
-        known = user_inputs(dataset, neighbors=config.neighbors)
+    def __init__(
+        self, config: RecGoatConfig, dataset: Dataset, *, rngs: nnx.Rngs, untrained: Untrained | None = None
+    ) -> None:
+        known = user_inputs(dataset, neighbors=config.neighbors, untrained=untrained)
+        new = None if untrained is None or not untrained.users.any() else untrained.users
+        self.trained = None if new is None else Constant(jnp.asarray(~new))
         assert known.table is not None
         self.mix = config.user_mix
         self.present = Constant(jnp.asarray(known.table.present))
@@ -70,7 +76,7 @@ class UserSide(nnx.Module):
             )
         )
         self.graph = (
-            Constant(Adjacency.from_graph(neighbor_graph(known.neighbors)))
+            Constant(Adjacency.from_graph(neighbor_graph(known.neighbors, receiving_only=known.receiving_only)))
             if config.user_branch == "neighbors"
             else None
         )
@@ -102,7 +108,9 @@ class UserSide(nnx.Module):
         else:
             assert self.graph is not None
             known = graph_product(self.graph.get_value(), table)
-        known = match_scale(known, collaborative, None if rows is None else rows.real, axis_name=axis_name)
+        # New users come when a model serves, which is on one device.
+        counted = None if self.trained is None else self.trained[...]
+        known = match_scale(known, collaborative, counted if rows is None else rows.real, axis_name=axis_name)
         joined = (1 - self.mix) * collaborative + self.mix * known
         if self.gate is not None:
             joined = self.gate(collaborative, known)

@@ -31,7 +31,8 @@ def ablation(config: RecGoatConfig, name: Ablation) -> RecGoatConfig:
     unaligned = {"contrast_weight": 0.0, "wasserstein_weight": 0.0}
     match name:
         case "id_only":
-            return replace(config, **unaligned, fusion="id", modalities=(), id_graph_weight=0.0, user_branch="none")
+            alone = replace(config, fusion="id", modalities=(), id_graph_weight=0.0, user_branch="none")
+            return replace(alone, **unaligned, cold_items="table")
         case "concat" | "sum":
             return replace(config, **unaligned, fusion=name)
         case "cmcl_only":
@@ -96,7 +97,8 @@ def released(*, dim: int = 800, neighbors: int = 20, contrast_weight: float = 0.
 
     Exponential-domain Sinkhorn without stabilisation, a Xavier residual beside a plan whose rows sum to 1/d,
     unconstrained fusion weights (.15 ID, .05 image, .80 text), layer norm and unit item vectors, 1 - InfoNCE as the
-    cross-modal term, a user-item InfoNCE beside it, no user branch, no ratings, no item graph on the IDs.
+    cross-modal term, a user-item InfoNCE beside it, no user branch, no ratings, no item graph on the IDs, nothing
+    special about items without training pairs.
 
     Args:
         dim: width; 800, 600 and 200 on Baby, Sports and Electronics.
@@ -119,6 +121,7 @@ def released(*, dim: int = 800, neighbors: int = 20, contrast_weight: float = 0.
         id_graph_weight=0.0,
         co_purchase_share=0.0,
         modality_shares=(("image", 0.05), ("text", 0.80)),
+        cold_items="table",
         heads=8,
         feature_dropout=0.1,
         attention_dropout=0.1,

@@ -60,15 +60,22 @@ def match_scale(
 
 
 def standardize(
-    x: Float[Array, "rows dim"], present: Bool[Array, " rows"], *, axis_name: AxisName | None = None
+    x: Float[Array, "rows dim"],
+    present: Bool[Array, " rows"],
+    *,
+    fitted: Bool[Array, " rows"] | None = None,
+    axis_name: AxisName | None = None,
 ) -> Float[Array, "rows dim"]:
-    """Columns to mean 0 and variance 1 over the present rows of all devices; other rows become zero."""
-    count = jnp.maximum(valid_count(len(present), present, axis_name), 1.0)
-    kept = present[:, None]
-    mean = summed_over_devices(jnp.sum(jnp.where(kept, x, 0.0), axis=0), axis_name) / count
-    centred = jnp.where(kept, x - mean, 0.0)
-    squares = summed_over_devices(jnp.sum(jnp.square(centred), axis=0), axis_name)
-    return centred * jax.lax.rsqrt(squares / count + 1e-12)
+    """Columns to mean 0 and variance 1 over the present rows of all devices; other rows become zero.
+
+    With ``fitted`` mean and variance are those of the rows that it names, which are among the present ones.
+    """
+    fitted = present if fitted is None else fitted
+    count = jnp.maximum(valid_count(len(fitted), fitted, axis_name), 1.0)
+    mean = summed_over_devices(jnp.sum(jnp.where(fitted[:, None], x, 0.0), axis=0), axis_name) / count
+    centred = jnp.where(present[:, None], x - mean, 0.0)
+    squares = jnp.sum(jnp.where(fitted[:, None], jnp.square(centred), 0.0), axis=0)
+    return centred * jax.lax.rsqrt(summed_over_devices(squares, axis_name) / count + 1e-12)
 
 
 class AdaptiveTransport(nnx.Module):
@@ -112,6 +119,7 @@ class AdaptiveTransport(nnx.Module):
         target: Float[Array, "items dim"],
         *,
         present: Bool[Array, " items"],
+        fitted: Bool[Array, " items"] | None = None,
         counted: Bool[Array, " items"] | None = None,
         axis_name: AxisName | None = None,
         sum_axes: AxisName | None = None,
@@ -121,7 +129,8 @@ class AdaptiveTransport(nnx.Module):
         Args:
             source: modality vectors.
             target: ID vectors.
-            present: items that have the modality; the plan is solved over them.
+            present: items that have the modality.
+            fitted: of them, those over which the plan is solved and the columns are standardised; None: all.
             counted: items that this device adds to sums over ``sum_axes``, each of them on one device alone; None: all.
             axis_name: mapped axis over which the items are spread.
             sum_axes: that axis, and those along which devices hold the same items.
@@ -133,6 +142,7 @@ class AdaptiveTransport(nnx.Module):
         if self.linear is not None:
             return Aligned(self.linear(source), jnp.zeros(()), jnp.zeros(()))
         zero = jnp.zeros(())
+        fitted = present if fitted is None else present & fitted
         base: Float[Array, "dim dim"] | None = None
         cost, error = zero, zero
         match self.transport:
@@ -142,7 +152,7 @@ class AdaptiveTransport(nnx.Module):
                     target,
                     epsilon=self.epsilon,
                     num_iterations=self.num_iterations,
-                    where=present if counted is None else present & counted,
+                    where=fitted if counted is None else fitted & counted,
                     axis_name=sum_axes,
                 )
                 base, cost, error = solved.plan, solved.cost, solved.marginal_error
@@ -159,7 +169,9 @@ class AdaptiveTransport(nnx.Module):
                 )
             case "none" | "linear":
                 base = None
-        values = source if self.transport == "released" else standardize(source, present, axis_name=axis_name)
+        values = (
+            source if self.transport == "released" else standardize(source, present, fitted=fitted, axis_name=axis_name)
+        )
         maps = [part for part in (base, None if self.residual is None else self.residual[...]) if part is not None]
         aligned = values @ sum(maps[1:], start=maps[0]) if maps else jnp.zeros_like(values)
         return Aligned(aligned, cost, error)

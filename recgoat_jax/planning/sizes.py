@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from recgoat_jax.data import Dataset
-from recgoat_jax.encoders.recipes import DataConfig, Facts, facts_of, is_prepared, load_data
+from recgoat_jax.encoders.facts import Facts, facts_of
+from recgoat_jax.encoders.recipes import DataConfig, is_prepared, load_data
 from recgoat_jax.encoders.stand_in import small_data
 from recgoat_jax.errors import DataError, UsageError
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from recgoat_jax.data.dataset import Dataset
+from recgoat_jax.data.dataset import Dataset, Interactions
 from recgoat_jax.data.feature_files import file_hash, load_npz
 from recgoat_jax.data.storage import read_dataset
 from recgoat_jax.encoders.attach import attach_features
@@ -158,17 +158,53 @@ class Run:
             DataError: data or vectors of the run are missing or have changed.
         """
         dataset = self.dataset
-        if not 1 <= k <= dataset.num_items:
-            raise UsageError(f"k = {k}; expected 1 to {dataset.num_items}, the number of items in the catalogue.")
-        found = top_k(
-            self.vectors,
+        return self.lists(
+            users,
+            self.vectors.users,
             dataset.users.rows(users),
             k=k,
             excluded=[dataset.train, dataset.valid, dataset.test] if exclude_seen else [],
+            exclude=exclude,
+        )
+
+    def lists(
+        self,
+        names: Sequence[str],
+        vectors: Float[np.ndarray, "rows dim"],
+        rows: Int[np.ndarray, " users"],
+        *,
+        k: int,
+        excluded: Sequence[Interactions],
+        exclude: Sequence[str],
+    ) -> list[UserRecommendations]:
+        """The k best items of rows of user vectors, whoever these are.
+
+        Args:
+            names: of the users.
+            vectors: user vectors.
+            rows: the row of each user.
+            k: items a user.
+            excluded: pairs of such a row and an item that are left out.
+            exclude: external ids of items that nobody is to get.
+
+        Returns:
+            One list a user, in order.
+
+        Raises:
+            UsageError: k out of range, or an unknown item id.
+        """
+        dataset = self.dataset
+        if not 1 <= k <= dataset.num_items:
+            raise UsageError(f"k = {k}; expected 1 to {dataset.num_items}, the number of items in the catalogue.")
+        found = top_k(
+            ServedVectors(vectors, self.vectors.items),
+            rows,
+            k=k,
+            excluded=excluded,
             excluded_items=dataset.items.rows(exclude),
         )
         lists = []
-        for user, items, scores in zip(users, found.items.tolist(), found.scores.tolist(), strict=True):
+        for user, items, scores in zip(names, found.items.tolist(), found.scores.tolist(), strict=True):
             kept = [
                 Recommendation(dataset.items.ids[item], score, self._titles.get(item))
                 for item, score in zip(items, scores, strict=True)

@@ -116,6 +116,15 @@ class Checkpoints:
         """The best parameters, saved at ``step``; an ``nnx.State`` like the example."""
         return self._restore(self._best, step, example)[0]
 
+    def restore_latest_best(self, example: nnx.State) -> Any:
+        """The best parameters that were saved last: those of the result, of a finished run."""
+        step = self._best.latest_step()
+        if step is None:
+            raise DataError.at(
+                self.directory, found="no complete save", expected="the best parameters", action="Train the run again."
+            )
+        return self.restore_best(step, example)
+
     def wait(self) -> None:
         """Returns when every save is on disk."""
         self._last.wait_until_finished()

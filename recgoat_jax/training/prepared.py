@@ -20,7 +20,7 @@ from jaxtyping import Int
 
 from recgoat_jax.arrays import EXAMPLE_AXES, ROWS_AXIS
 from recgoat_jax.data import Dataset
-from recgoat_jax.encoders.recipes import Facts
+from recgoat_jax.encoders.facts import Facts
 from recgoat_jax.encoders.stand_in import small_data
 from recgoat_jax.errors import RecgoatError
 from recgoat_jax.evaluation import EvalResult, Evaluator

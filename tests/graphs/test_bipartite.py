@@ -105,3 +105,13 @@ def test_ratings_that_cannot_weigh():
     with pytest.raises(DataError, match="negative"):
         bipartite_graph(negative, 3, 4, rating_weight="centred")
     assert jnp.all(bipartite_graph(without, 3, 4).edges > 0)
+
+
+def test_a_user_who_only_receives_changes_no_other_row():
+    late = np.array([False, False, True, False, False, False, False])
+    found = dense(bipartite_graph(TRAIN, 3, 4, receiving_only=late))
+    old = Interactions(TRAIN.users[:5], TRAIN.items[:5])
+    np.testing.assert_array_equal(found[~late][:, ~late], dense(bipartite_graph(old, 3, 4))[~late][:, ~late])
+    np.testing.assert_array_equal(found[:, late], 0)
+    # Item 2 has two users but for the newcomer, who has one item.
+    assert found[2, 5] == pytest.approx(1 / np.sqrt(1 * 2))

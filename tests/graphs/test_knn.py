@@ -122,3 +122,16 @@ def test_co_occurrence_against_brute_force(side, similarity):
 def test_co_occurrence_of_nothing():
     nothing = co_occurrence_graph(Interactions(np.zeros(0, np.int32), np.zeros(0, np.int32)), 5, k=2)
     assert (len(nothing.senders), nothing.num_nodes) == (0, 5)
+
+
+def test_rows_that_are_nobodys_neighbour_have_neighbours():
+    rng = np.random.default_rng(4)
+    values, eligible = rng.normal(size=(30, 6)), rng.uniform(size=30) > 0.4
+    lists = as_lists(knn_graph(table(values), k=5, eligible=eligible, block_rows=7))
+    everybody = brute_force(values.astype(np.float32).astype(np.float64), np.ones(30, bool), 30)
+    for row, others in everybody.items():
+        assert [sender for sender, _ in lists[row]] == [other for other, _ in others if eligible[other]][:5]
+    few = np.arange(30) < 3
+    lists = as_lists(knn_graph(table(values), k=5, eligible=few))
+    assert {len(lists[row]) for row in range(3)} == {2}
+    assert {len(lists[row]) for row in range(3, 30)} == {3}

@@ -107,3 +107,29 @@ def test_mixtures_need_one_vocabulary():
         mix_graphs([(neighbor_graph(NEIGHBORS), 1.0), (other, 1.0)])
     with pytest.raises(ValueError, match=r"\[\] nodes"):
         mix_graphs([])
+
+
+@pytest.mark.parametrize("normalization", ["symmetric", "row", "none"])
+def test_nodes_that_only_receive_change_no_other_row(normalization):
+    """Node 4 names 0 and 2, node 5 names 4 and 1; neither is there for the others."""
+    late = np.array([False, False, False, False, True, True])
+    grown = NeighborList(
+        receivers=np.append(NEIGHBORS.receivers, [4, 4, 5, 5]).astype(np.int32),
+        senders=np.append(NEIGHBORS.senders, [0, 2, 4, 1]).astype(np.int32),
+        weights=np.append(NEIGHBORS.weights, np.ones(4)).astype(np.float32),
+        num_nodes=6,
+        origin="test",
+    )
+    found = dense(neighbor_graph(grown, normalization=normalization, receiving_only=late))
+    before = dense(neighbor_graph(NEIGHBORS, normalization=normalization))
+    np.testing.assert_array_equal(found[:4, :4], before[:4, :4])
+    np.testing.assert_array_equal(found[:, 4:], 0)
+    # Degrees without the newcomers: 2 of node 0, 1 of node 1, 2 of node 2.
+    expected = {
+        "symmetric": [[1 / np.sqrt(2 * 2), 0, 1 / np.sqrt(2 * 2)], [0, 1 / np.sqrt(1 * 1), 0]],
+        "row": [[0.5, 0, 0.5], [0, 1, 0]],
+        "none": [[1, 0, 1], [0, 1, 0]],
+    }[normalization]
+    np.testing.assert_allclose(found[4:, :3], expected, rtol=1e-6)
+    loops = dense(neighbor_graph(grown, normalization="none", self_loops=True, receiving_only=late))
+    np.testing.assert_array_equal(np.diag(loops), np.ones(6))

@@ -257,6 +257,27 @@ def test_id_only_is_lightgcn(world: Dataset) -> None:
     np.testing.assert_allclose(ours.users, reference.users, atol=1e-6)
 
 
+def test_items_that_training_does_not_know_take_the_mean_of_their_nearest_trained_neighbours() -> None:
+    world, cold = blocks(cold=(3, 12)), np.array([3, 12])
+    alone = replace(ablation(SMALL, "cmcl_only"), fusion="id", modalities=("text",), id_graph_weight=0.0)
+    items = {
+        kind: np.asarray(make(replace(alone, cold_items=kind), world).vectors().items)
+        for kind in ("neighbors", "zero", "table")
+    }
+    text = world.item_features["text"].values
+    unit = text / np.linalg.norm(text, axis=1, keepdims=True)
+    similarity = unit @ unit.T
+    similarity[:, cold] = -np.inf
+    nearest = np.argsort(-similarity[cold], axis=1)[:, : alone.neighbors]
+    np.testing.assert_allclose(items["neighbors"][cold], items["neighbors"][nearest].mean(axis=1), atol=1e-6)
+    np.testing.assert_array_equal(items["zero"][cold], 0)
+    # Without an edge, the first of L + 1 layers alone: the row that it started with.
+    start = np.asarray(make(alone, world).item_table[...])[cold]
+    np.testing.assert_allclose(items["table"][cold], start / (alone.num_layers + 1), atol=1e-6)
+    others = np.delete(np.arange(world.num_items), cold)
+    np.testing.assert_allclose(items["neighbors"][others], items["table"][others], atol=1e-6)
+
+
 CHANGES = {
     "dim": 16,
     "num_layers": 1,
@@ -272,6 +293,7 @@ CHANGES = {
     "id_graph_weight": 0.3,
     "co_purchase_share": 0.9,
     "modality_shares": (("text", 3.0),),
+    "cold_items": "table",
     "branch_layers": 2,
     "heads": 4,
     "feature_dropout": 0.6,
@@ -299,13 +321,13 @@ CHANGES = {
 }
 
 
-def test_no_field_is_dead(world: Dataset, batch: Batch) -> None:
+def test_no_field_is_dead(batch: Batch) -> None:
     """Changing any one field changes the parameters, the vectors, the loss or its gradient."""
     assert set(CHANGES) == {field.name for field in fields(RecGoatConfig)}
     chain = NeighborList(
         np.arange(15, dtype=np.int32), np.arange(1, 16, dtype=np.int32), np.ones(15, np.float32), 16, "chain"
     )
-    given = replace(world, item_neighbors={"text": chain})
+    given = replace(blocks(cold=(3,)), item_neighbors={"text": chain})
 
     def outcome(config: RecGoatConfig) -> tuple:
         model = make(config, given)

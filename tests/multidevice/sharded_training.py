@@ -38,8 +38,8 @@ with install_import_hook("recgoat_jax", "beartype.beartype"):
     from recgoat_jax.training.step import Program
     from tests.worlds import blocks
 
-WORLD = blocks(num_blocks=3, users_per_block=7, items_per_block=9)
-"""21 users, 27 items: no mesh divides both."""
+WORLD = blocks(num_blocks=3, users_per_block=7, items_per_block=9, cold=(4, 11))
+"""21 users, 27 items: no mesh divides both. Two items are in no training pair."""
 BATCH = 19
 """No mesh divides it, and the last batch of an epoch is padded."""
 OPTIMIZER = make_optimizer(OptimizerConfig(learning_rate=0.01, weight_decay=0.01, gradient_clip=0.5), steps_per_epoch=4)

@@ -55,6 +55,24 @@ def test_scales_by_hand() -> None:
     np.testing.assert_allclose(z, [[1, 1], [-1, -1], [0, 0]], atol=1e-5)
 
 
+def test_rows_that_are_not_fitted_are_mapped_and_change_nothing() -> None:
+    rng = np.random.default_rng(3)
+    source, target = (jnp.asarray(rng.normal(size=(40, 4)), jnp.float32) for _ in range(2))
+    transport = AdaptiveTransport(
+        4, transport="plan", residual="none", epsilon=0.3, num_iterations=50, rngs=nnx.Rngs(0)
+    )
+    fitted = jnp.arange(40) < 30
+    present = jnp.arange(40) != 35
+    few = transport(source[:30], target[:30], present=present[:30])
+    both = transport(source.at[30:].multiply(9.0), target, present=present, fitted=fitted)
+    np.testing.assert_allclose(both.values[:30], few.values, atol=1e-5)
+    np.testing.assert_allclose(both.cost, few.cost, rtol=1e-5)
+    # The plan and the scale of the others map the rest.
+    standard = (source[30:] * 9 - source[:30].mean(0)) / source[:30].std(0)
+    plan = np.linalg.lstsq(np.asarray(standardize(source[:30], present[:30])), np.asarray(few.values))[0]
+    np.testing.assert_allclose(both.values[30:], np.where(present[30:, None], standard @ plan, 0), atol=1e-4)
+
+
 def test_weighted_fusion_by_hand() -> None:
     fusion = WeightedFusion({"id": 0.5, "text": 0.25, "image": 0.25}, weights="learned")
     views = {"id": jnp.ones((2, 1)), "text": 2 * jnp.ones((2, 1)), "image": 4 * jnp.ones((2, 1))}

@@ -105,11 +105,11 @@ def test_those_who_wait_hear_why_nothing_comes(directory: epath.Path) -> None:
 
 def test_a_model_of_small_data_takes_the_variables_of_the_real_one(directory: epath.Path) -> None:
     """What the other processes do: the structure of a stand-in, every value from the files."""
-    from recgoat_jax.encoders.recipes import Facts
+    from recgoat_jax.encoders.facts import Facts
     from recgoat_jax.encoders.stand_in import small_data
 
     config = RecGoatConfig(dim=8, num_layers=1, neighbors=3, rating="learned")
-    world, mesh = blocks(), make_mesh(MeshShape())
+    world, mesh = blocks(cold=(3,)), make_mesh(MeshShape())
     placement = place_vocabularies(world, mesh)
     real = nnx.state(build_model(config, world, rngs=nnx.Rngs(0)))
     write_inputs(directory, state_values("variables", lay_out(real, placement)), {})

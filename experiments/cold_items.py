@@ -1,0 +1,124 @@
+"""Cold items: a tenth of the items is wholly out of train, half of them validated, half tested; all items are ranked.
+
+Command:  python -m experiments.cold_items [movielens_1m] [scientific] [--data ROOT] [--out runs/cold_items]
+Writes:   experiments/results/cold_items.json and .md
+
+Rows: most popular; content kNN, its k chosen on validation; LightGCN; RecGOAT with the ID rows of cold items as they
+started, zero, and in their neighbours' mean. Finished runs are read, stopped ones go on.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from experiments import lightgcn_movielens_1m, lightgcn_scientific, recgoat_movielens_1m, recgoat_scientific
+from recgoat_jax.data import Dataset
+from recgoat_jax.encoders.recipes import AmazonScientific, Movielens1m, load_data, with_root
+from recgoat_jax.evaluation import EvalResult, Evaluator
+from recgoat_jax.evaluation.significance import compare
+from recgoat_jax.models import ContentKnn, MostPopularConfig, RecGoatConfig
+from recgoat_jax.report.tables import format_p
+from recgoat_jax.serving import load_run
+from recgoat_jax.training import Experiment, LoopConfig, train
+
+RESULTS = Path(__file__).parent / "results" / "cold_items.json"
+METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
+CUTOFFS = LoopConfig().cutoffs
+NEIGHBORS = (1, 3, 10, 30, 100, 1000)
+BASELINE = "content kNN"
+SETS: dict[str, tuple[AmazonScientific | Movielens1m, Experiment, Experiment]] = {
+    "scientific": (
+        AmazonScientific(Path("prepared/amazon-scientific-cold"), protocol="cold_items"),
+        lightgcn_scientific.CONFIG,
+        recgoat_scientific.CONFIG,
+    ),
+    "movielens_1m": (
+        Movielens1m(Path("prepared/movielens-1m-cold"), protocol="cold_items"),
+        lightgcn_movielens_1m.CONFIG,
+        recgoat_movielens_1m.CONFIG,
+    ),
+}
+
+
+def content_knn(dataset: Dataset) -> tuple[str, EvalResult]:
+    """Test result of the k that is best on validation."""
+    valid = Evaluator(dataset, "valid", cutoffs=CUTOFFS)
+    found = {k: valid.from_scores(ContentKnn(dataset, k=k)).means["recall@20"] for k in NEIGHBORS}
+    best = max(NEIGHBORS, key=lambda k: found[k])
+    return f"k = {best}", Evaluator(dataset, "test", cutoffs=CUTOFFS).from_scores(ContentKnn(dataset, k=best))
+
+
+def rows(data: AmazonScientific | Movielens1m, lightgcn: Experiment, recgoat: Experiment) -> Iterator[Experiment]:
+    """What is trained."""
+    assert isinstance(recgoat.model, RecGoatConfig)
+    yield replace(lightgcn, name="most popular", data=data, model=MostPopularConfig())
+    yield replace(lightgcn, name="LightGCN", data=data)
+    for kind in ("table", "zero", "neighbors"):
+        yield replace(
+            recgoat, name=f"RecGOAT, cold_items={kind}", data=data, model=replace(recgoat.model, cold_items=kind)
+        )
+
+
+def measured(name: str, *, root: Path | None, out: Path) -> list[dict[str, Any]]:
+    """The rows of a data set, each tested against content kNN."""
+    data, lightgcn, recgoat = SETS[name]
+    data = data if root is None else with_root(data, root)
+    assert isinstance(data, AmazonScientific | Movielens1m)
+    note, baseline = content_knn(load_data(data).dataset)
+    found: dict[str, tuple[str, EvalResult]] = {BASELINE: (note, baseline)}
+    for experiment in rows(data, lightgcn, recgoat):
+        folder = out / name / experiment.name.replace(" ", "_").replace(",", "").replace("=", "_")
+        run = train(experiment, workdir=folder)
+        found[experiment.name] = (f"epoch {run.best_epoch}", load_run(folder).per_user)
+    tested = compare({row: result for row, (_, result) in found.items()}, baseline=BASELINE, metrics=METRICS)
+    p_values = {(one.candidate, one.metric): one.corrected_p for one in tested}
+    return [
+        {
+            "row": row,
+            "note": note,
+            "test": {metric: result.means[metric] for metric in METRICS},
+            "p": {metric: p_values.get((row, metric)) for metric in METRICS},
+            "users": len(result.users),
+        }
+        for row, (note, result) in found.items()
+    ]
+
+
+def as_markdown(found: dict[str, list[dict[str, Any]]]) -> str:
+    """One table a data set."""
+    lines: list[str] = []
+    for name, table in found.items():
+        lines += [
+            f"**{name}**, {table[0]['users']:,} users with cold items to find",
+            "",
+            f"| | {' | '.join(METRICS)} | p of recall@20 against {BASELINE} |",
+            "|---|" + "---|" * (len(METRICS) + 1),
+        ]
+        for row in sorted(table, key=lambda one: one["test"]["recall@20"]):
+            p = row["p"]["recall@20"]
+            cells = " | ".join(f"{row['test'][metric]:.4f}" for metric in METRICS)
+            lines.append(f"| {row['row']} ({row['note']}) | {cells} | {'' if p is None else format_p(p)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measures and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; by default all")
+    parser.add_argument("--data", type=Path, help="root of the shared research data")
+    parser.add_argument("--out", type=Path, default=Path("runs/cold_items"), help="where the runs lie")
+    given = parser.parse_args()
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name in given.sets or list(SETS):
+        found[name] = measured(name, root=given.data, out=given.out)
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+        RESULTS.with_suffix(".md").write_text(as_markdown(found))
+    print(as_markdown(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""LightGCN on Amazon Industrial & Scientific (5-core, leave_last_out).
+
+Command:  recgoat train experiments/lightgcn_scientific.py
+"""
+
+from recgoat_jax.encoders.recipes import AmazonScientific
+from recgoat_jax.models import LightGcnConfig
+from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig
+
+CONFIG = Experiment(
+    name="lightgcn_scientific",
+    data=AmazonScientific(),
+    model=LightGcnConfig(initialization="normal", regularization="l2", regularization_weight=1e-3),
+    optimizer=OptimizerConfig(learning_rate=5e-3),
+    loop=LoopConfig(batch_size=4096),
+)

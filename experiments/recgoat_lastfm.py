@@ -1,0 +1,16 @@
+"""RecGOAT on Last.fm (published split): an LLM's paragraphs of artists and listeners through MiniLM.
+
+Command:  recgoat train experiments/recgoat_lastfm.py
+"""
+
+from recgoat_jax.encoders.recipes import LastFm
+from recgoat_jax.models import RecGoatConfig
+from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig
+
+CONFIG = Experiment(
+    name="recgoat_lastfm",
+    data=LastFm(),
+    model=RecGoatConfig(),
+    optimizer=OptimizerConfig(learning_rate=5e-3),
+    loop=LoopConfig(batch_size=4096),
+)

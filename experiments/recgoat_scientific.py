@@ -1,0 +1,16 @@
+"""RecGOAT on Amazon Industrial & Scientific (5-core, leave_last_out): full texts of products through MiniLM.
+
+Command:  recgoat train experiments/recgoat_scientific.py
+"""
+
+from recgoat_jax.encoders.recipes import AmazonScientific
+from recgoat_jax.models import RecGoatConfig
+from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig
+
+CONFIG = Experiment(
+    name="recgoat_scientific",
+    data=AmazonScientific(),
+    model=RecGoatConfig(),
+    optimizer=OptimizerConfig(learning_rate=5e-3),
+    loop=LoopConfig(batch_size=4096),
+)

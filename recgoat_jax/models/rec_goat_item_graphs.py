@@ -1,0 +1,80 @@
+"""RecGOAT's graphs over items that several modalities share: their mixture, and the way to items never trained."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from recgoat_jax.data import Dataset
+from recgoat_jax.graphs import Adjacency, cached_graph, co_occurrence_graph, mix_graphs, neighbor_graph
+from recgoat_jax.graphs.edges import graph_from_edges
+from recgoat_jax.models.rec_goat_inputs import ModalityInput
+
+
+def mixed_item_graph(
+    dataset: Dataset,
+    inputs: Mapping[str, ModalityInput],
+    *,
+    shares: Mapping[str, float],
+    co_purchase_share: float,
+    neighbors: int,
+) -> Adjacency | None:
+    """One item graph out of the modalities' graphs and training co-occurrence; None where there is nothing to mix.
+
+    Args:
+        dataset: prepared data.
+        inputs: the modalities.
+        shares: relative weights of the modalities.
+        co_purchase_share: weight of the co-occurrence graph; the modalities share the rest of 1.
+        neighbors: k of the co-occurrence graph.
+
+    Returns:
+        The mixed adjacency: each part made symmetric by union and degree-normalised.
+    """
+    total = sum(shares.get(name, 1.0) for name in inputs) or 1.0
+    parts = [
+        (neighbor_graph(modality.neighbors, receiving_only=modality.receiving_only), shares.get(name, 1.0) / total)
+        for name, modality in inputs.items()
+    ]
+    if co_purchase_share > 0:
+        bought = cached_graph(
+            ("co-occurrence", neighbors, dataset.train.users, dataset.train.items, dataset.num_items),
+            lambda: co_occurrence_graph(dataset.train, dataset.num_items, k=neighbors),
+        )
+        parts.append((neighbor_graph(bought), co_purchase_share))
+    parts = [part for part in parts if part[1] > 0]
+    return Adjacency.from_graph(mix_graphs(parts)) if parts else None
+
+
+def cold_item_graph(
+    inputs: Mapping[str, ModalityInput], *, shares: Mapping[str, float], num_items: int
+) -> Adjacency | None:
+    """From their nearest trained neighbours to the items that training does not know, in weights that sum to 1.
+
+    Args:
+        inputs: the modalities.
+        shares: relative weights of the modalities.
+        num_items: rows of the item vocabulary.
+
+    Returns:
+        The adjacency, which has edges to those items alone; None where there is no modality.
+    """
+    receivers, senders, weights = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
+    for name, modality in inputs.items():
+        cold, listed = modality.receiving_only, modality.neighbors
+        assert cold is not None
+        kept = cold[listed.receivers] & ~cold[listed.senders]
+        receivers.append(listed.receivers[kept].astype(np.int64))
+        senders.append(listed.senders[kept].astype(np.int64))
+        weights.append(np.full(int(kept.sum()), shares.get(name, 1.0)))
+    places, position = np.unique(np.concatenate(receivers) * num_items + np.concatenate(senders), return_inverse=True)
+    graph = graph_from_edges(
+        places // num_items,
+        places % num_items,
+        np.bincount(position, np.concatenate(weights), minlength=len(places)),
+        num_nodes=num_items,
+        normalization="row",
+    )
+    return Adjacency.from_graph(graph) if inputs else None
+
+
+__all__ = ["cold_item_graph", "mixed_item_graph"]

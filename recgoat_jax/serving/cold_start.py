@@ -1,0 +1,215 @@
+"""Vectors of items and users that came after training, by the trained model of a run; nothing is trained.
+
+A new item has features alone: its neighbours are the nearest trained items, their mean stands in the place of its
+collaborative vector, and its features go through the trained branches and the trained transport. A new user has a
+history, a profile, or both: the history goes through the trained graph layers, the profile through the user branch.
+Newcomers receive over graphs and give nothing, so all other vectors stay as they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from jaxtyping import Bool, Float
+
+from recgoat_jax.data.dataset import Dataset, Interactions
+from recgoat_jax.data.feature_table import FeatureTable
+from recgoat_jax.errors import DataError, UsageError
+from recgoat_jax.models.build import ModelConfig, build_model
+from recgoat_jax.models.light_gcn import LightGcnConfig
+from recgoat_jax.models.rec_goat_config import RecGoatConfig
+from recgoat_jax.serving.newcomers import Newcomers, with_items, with_users
+from recgoat_jax.serving.lists import UserRecommendations
+from recgoat_jax.serving.run import Run, ServedVectors
+from recgoat_jax.training.checkpoint import Checkpoints
+from recgoat_jax.training.experiment import from_json
+from recgoat_jax.training.layout import Layout
+
+_NO_FEATURES: Mapping[str, FeatureTable] = {}
+
+
+class ColdStart:
+    """Serves newcomers with the model of a finished run.
+
+    The data and its features are read again, the best parameters from the run's checkpoints.
+
+    Args:
+        run: a finished run of RecGOAT, or of LightGCN for users alone.
+        checkpoints: where its checkpoints lie; None: in the run directory.
+
+    Raises:
+        UsageError: a run of a model that has no vectors for newcomers.
+        DataError: the checkpoints are gone; or as for `Run.dataset_with_features`.
+    """
+
+    def __init__(self, run: Run, *, checkpoints: Path | None = None) -> None:
+        config: ModelConfig = from_json(ModelConfig, run.config["model"])
+        if not isinstance(config, RecGoatConfig | LightGcnConfig):
+            raise UsageError(
+                f"{run.directory}: found a run of {run.result['model']}; expected one of RecGoat, or of LightGcn for "
+                "users with a history. Other models have no vectors for newcomers."
+            )
+        self.run, self._config = run, config
+        self._checkpoints = run.directory / "checkpoints" if checkpoints is None else checkpoints
+
+    def item_vectors(self, features: Mapping[str, FeatureTable]) -> Float[np.ndarray, "items dim"]:
+        """Vectors of new items.
+
+        Args:
+            features: modality to features of the new items, rows in the same order; a modality that is left out, or
+                whose row is missing, is missing for the item.
+
+        Returns:
+            One row an item; the score with a row of ``run.vectors.users`` is the dot product. An item without any
+            modality has a row of zeros.
+
+        Raises:
+            UsageError: the run has no modality, or none of this name.
+            DataError: features of another width or encoder than those of the run.
+        """
+        if not isinstance(self._config, RecGoatConfig):
+            raise UsageError(f"{self.run.directory}: found a run without features of items; expected a run of RecGoat.")
+        dataset = self._dataset
+        known = sorted({*dataset.item_features} & {*(self._config.modalities or dataset.item_features)})
+        count = _check(features, dataset.item_features, known=known, kind="item")
+        return self._vectors(with_items(dataset, features, count, self._cold_items)).items[dataset.num_items :]
+
+    def user_vectors(
+        self, histories: Sequence[Sequence[str]], *, profiles: Mapping[str, FeatureTable] = _NO_FEATURES
+    ) -> Float[np.ndarray, "users dim"]:
+        """Vectors of new users.
+
+        Args:
+            histories: external ids of the items of each user; empty where there is a profile.
+            profiles: name to user features, rows in the order of the histories.
+
+        Returns:
+            One row a user; the score with a row of ``run.vectors.items`` is the dot product.
+
+        Raises:
+            UsageError: an unknown item, a user with neither a history that training knows nor a profile, profiles for
+                a run without a user branch, or a run whose rating weights are learned.
+            DataError: profiles of another width or encoder than those of the run.
+        """
+        dataset = self._dataset
+        if profiles:
+            used = isinstance(self._config, RecGoatConfig) and self._config.user_branch != "none"
+            known = sorted(dataset.user_features) if used else []
+            if _check(profiles, dataset.user_features, known=known, kind="user") != len(histories):
+                raise UsageError(
+                    f"{len(histories)} histories and profiles of another number of users; expected as many."
+                )
+        rows = [np.unique(dataset.items.rows(history)) for history in histories]
+        read = np.any([table.present for table in profiles.values()], axis=0) if profiles else np.zeros(len(rows), bool)
+        for number, (items, has_profile) in enumerate(zip(rows, read, strict=True), start=1):
+            if not has_profile and not dataset.item_counts[items].any():
+                raise UsageError(
+                    f"user {number} of {len(rows)}: found {len(items)} items, none with a training pair, and no "
+                    "profile; expected one of the two. Leave the user out, or recommend what is popular."
+                )
+        made = self._vectors(with_users(dataset, rows, profiles, self._cold_items))
+        return made.users[dataset.num_users :]
+
+    def recommend(
+        self,
+        histories: Sequence[Sequence[str]],
+        *,
+        k: int = 10,
+        exclude_seen: bool = True,
+        exclude: Sequence[str] = (),
+        profiles: Mapping[str, FeatureTable] = _NO_FEATURES,
+    ) -> list[UserRecommendations]:
+        """The k best items of new users, who are named ``"new user 1"`` and so on.
+
+        Args:
+            histories: external ids of the items of each user.
+            k: items a user.
+            exclude_seen: leaves out the items of the history.
+            exclude: external ids of items that nobody is to get.
+            profiles: as in `user_vectors`.
+
+        Returns:
+            One list a user, in order.
+
+        Raises:
+            UsageError: as in `user_vectors`; k out of range.
+        """
+        vectors = self.user_vectors(histories, profiles=profiles)
+        rows = [np.unique(self._dataset.items.rows(history)) for history in histories]
+        seen = Interactions(
+            np.repeat(np.arange(len(rows)), [len(items) for items in rows]).astype(np.int32),
+            np.concatenate([np.zeros(0, np.int32), *rows]).astype(np.int32),
+        )
+        return self.run.lists(
+            [f"new user {number}" for number in range(1, len(rows) + 1)],
+            vectors,
+            np.arange(len(rows)),
+            k=k,
+            excluded=[seen] if exclude_seen else [],
+            exclude=exclude,
+        )
+
+    @cached_property
+    def _dataset(self) -> Dataset:
+        return self.run.dataset_with_features
+
+    @property
+    def _cold_items(self) -> Bool[np.ndarray, " items"]:
+        """The items of training data that the model was trained to treat as newcomers."""
+        told_apart = isinstance(self._config, RecGoatConfig) and self._config.cold_items != "table"
+        return (self._dataset.item_counts == 0) & told_apart
+
+    @cached_property
+    def _params(self) -> nnx.State:
+        """The parameters that gave the result of the run."""
+        _, params, _ = nnx.split(build_model(self._config, self._dataset, rngs=nnx.Rngs(0)), nnx.Param, ...)
+        if not (self._checkpoints / "best").is_dir():
+            raise DataError.at(
+                self._checkpoints,
+                found="no checkpoint",
+                expected="the checkpoints of the run, with 'best' among them",
+                action="Name their place, or train the run again.",
+            )
+        with Checkpoints(self._checkpoints, layout=Layout.of(self._dataset)) as saves:
+            return saves.restore_latest_best(params)
+
+    def _vectors(self, extended: Newcomers) -> ServedVectors:
+        model = build_model(self._config, extended.dataset, rngs=nnx.Rngs(0), untrained=extended.untrained)
+        definition, empty, rest = nnx.split(model, nnx.Param, ...)
+
+        def grown(trained: jax.Array, like: jax.Array) -> np.ndarray:
+            """A row of zeros for each newcomer."""
+            return np.pad(np.asarray(trained), [(0, b - a) for a, b in zip(trained.shape, like.shape, strict=True)])
+
+        params: Any = jax.tree.map(grown, self._params, empty)
+        found = jax.jit(lambda params, rest: nnx.merge(definition, params, rest).vectors())(params, rest)
+        return ServedVectors(np.asarray(found.users), np.asarray(found.items))
+
+
+def _check(
+    given: Mapping[str, FeatureTable], trained: Mapping[str, FeatureTable], *, known: Sequence[str], kind: str
+) -> int:
+    """How many rows the tables have, after the checks that the public methods promise."""
+    if unknown := sorted(set(given) - set(known)):
+        raise UsageError(
+            f"{kind} features '{unknown[0]}' are none that the run was trained on; expected {list(known)}."
+        )
+    if len(counts := {table.num_rows for table in given.values()}) != 1:
+        raise UsageError(f"{kind} features with {sorted(counts)} rows; expected one or more tables with as many rows.")
+    for name, table in given.items():
+        like = trained[name]
+        if (table.dim, table.encoder) != (like.dim, like.encoder):
+            raise DataError.at(
+                f"{kind} features '{name}'",
+                found=f"{table.dim} columns by '{table.encoder}'",
+                expected=f"{like.dim} columns by '{like.encoder}', on which the run was trained",
+                action="Make them with the same encoder and settings.",
+            )
+    return counts.pop()
+
+
+__all__ = ["ColdStart"]

@@ -1,0 +1,163 @@
+"""Newcomers against what training itself gives such rows, and against loops over the trained tables."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recgoat_jax.data import Dataset, FeatureTable, content_hash, write_dataset
+from recgoat_jax.encoders.recipes import PreparedData
+from recgoat_jax.errors import DataError, UsageError
+from recgoat_jax.models import BprMfConfig, LightGcnConfig, ModelConfig, RecGoatConfig
+from recgoat_jax.serving import ColdStart, Run, load_run
+from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, train
+from tests.worlds import blocks
+
+COLD = (3, 12)
+"""Items of `world` without a training pair, one of each block."""
+
+LAYERS, NEIGHBORS, MIX = 2, 3, 0.3
+RECGOAT = RecGoatConfig(dim=8, num_layers=LAYERS, neighbors=NEIGHBORS, user_branch="neighbors", user_mix=MIX)
+
+
+@pytest.fixture(scope="module")
+def world() -> Dataset:
+    made = blocks(ratings=False, cold=COLD)
+    return replace(made, manifest=replace(made.manifest, hash=content_hash(made)))
+
+
+@pytest.fixture(scope="module")
+def trained(world: Dataset, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("cold")
+    write_dataset(world, folder / "data")
+
+    def run(name: str, model: ModelConfig) -> Run:
+        loop = LoopConfig(batch_size=32, max_epochs=3, selection_metric="recall@5", cutoffs=(5,), tensorboard=False)
+        experiment = Experiment(name, PreparedData(folder / "data"), model, OptimizerConfig(learning_rate=0.02), loop)
+        return load_run(train(experiment, workdir=folder / name, quiet=True).directory)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def recgoat(trained) -> Run:
+    return trained("recgoat", RECGOAT)
+
+
+@pytest.fixture(scope="module")
+def lightgcn(trained) -> Run:
+    return trained("lightgcn", LightGcnConfig(dim=8, num_layers=LAYERS, initialization="normal"))
+
+
+def rows_of(table: FeatureTable, rows: list[int]) -> FeatureTable:
+    return replace(table, values=table.values[rows], present=table.present[rows])
+
+
+def test_an_item_that_comes_later_has_the_vector_that_training_gives_a_cold_one(recgoat: Run, world: Dataset) -> None:
+    features = {name: rows_of(table, list(COLD)) for name, table in world.item_features.items()}
+    later = ColdStart(recgoat).item_vectors(features)
+    np.testing.assert_allclose(later, recgoat.vectors.items[list(COLD)], atol=1e-6)
+    assert np.abs(later).max() > 0.01
+    # Without pictures: other vectors; and an item of which nothing is known is worth nothing.
+    text = features["text"]
+    fewer = ColdStart(recgoat).item_vectors({"text": replace(text, present=np.array([True, False]))})
+    assert np.abs(fewer[0] - later[0]).max() > 1e-3
+    np.testing.assert_array_equal(fewer[1], 0)
+
+
+def layers_by_hand(run: Run, world: Dataset) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """The trained user rows, the item rows of each LightGCN layer, and the items' degrees."""
+    params = ColdStart(run)._params
+    users, items = (np.asarray(params[name][...], np.float64) for name in ("user_table", "item_table"))
+    r = np.zeros((world.num_users, world.num_items))
+    r[world.train.users, world.train.items] = 1
+    items = np.where(r.sum(0)[:, None] > 0, items, 0)
+    degree = np.concatenate([r.sum(1), r.sum(0)])
+    a = np.block([[np.zeros((len(r), len(r))), r], [r.T, np.zeros((r.shape[1], r.shape[1]))]])
+    a /= np.sqrt(np.outer(np.maximum(degree, 1), np.maximum(degree, 1)))
+    nodes, found = np.concatenate([users, items]), []
+    for _ in range(LAYERS):
+        found.append(nodes[len(users) :])
+        nodes = a @ nodes
+    return users, found, degree[len(users) :]
+
+
+def history_by_hand(run: Run, world: Dataset, history: list[int]) -> np.ndarray:
+    """1/(L+1) sum over layers and items of E_i^(k) / sqrt(n d_i), the vector of a user whose own row is zero."""
+    _, layers, degrees = layers_by_hand(run, world)
+    weights = 1 / np.sqrt(len(history) * degrees[history])
+    return np.sum([weights @ layer[history] for layer in layers], axis=0) / (LAYERS + 1)
+
+
+def test_a_history_goes_through_the_trained_layers(lightgcn: Run, world: Dataset) -> None:
+    histories = [[0, 1, 9], [4]]
+    found = ColdStart(lightgcn).user_vectors([[world.items.ids[i] for i in items] for items in histories])
+    expected = [history_by_hand(lightgcn, world, items) for items in histories]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert np.abs(found).max() > 0.01
+
+
+def test_a_profile_joins_the_history(recgoat: Run, world: Dataset) -> None:
+    profile = world.user_features["profile"]
+    known = rows_of(profile, [2, 8])
+    found = ColdStart(recgoat).user_vectors([["i0", "i1"], []], profiles={"profile": known})
+
+    users, _, _ = layers_by_hand(recgoat, world)
+    unit = profile.values / np.linalg.norm(profile.values, axis=1, keepdims=True)
+    cosine = unit @ unit.T
+    np.fill_diagonal(cosine, -np.inf)
+    named = np.zeros_like(cosine)
+    for user, order in enumerate(np.argsort(-cosine, axis=1)[:, :NEIGHBORS]):
+        named[user, order] = 1
+    graph = np.maximum(named, named.T)
+    degree = graph.sum(1)
+    hop = (graph / np.sqrt(np.outer(degree, degree))) @ users
+    # The collaborative vectors of training's users, from their final ones and their hop.
+    final = recgoat.vectors.users.astype(np.float64)
+
+    def matched(scale: float) -> np.ndarray:
+        return (final - MIX * scale * hop) / (1 - MIX)
+
+    scale = 1.0
+    for _ in range(200):
+        scale = np.sqrt(np.mean(matched(scale) ** 2) / np.mean(hop**2))
+    for row, (of_training, history) in enumerate([(2, [0, 1]), (8, [])]):
+        nearest = np.argsort(-(unit @ unit[of_training]))[:NEIGHBORS]
+        own = (1 / np.sqrt(NEIGHBORS * degree[nearest])) @ users[nearest]
+        collaborative = history_by_hand(recgoat, world, history) if history else 0.0
+        np.testing.assert_allclose(found[row], (1 - MIX) * collaborative + MIX * scale * own, atol=2e-5)
+
+
+def test_lists_for_new_users(recgoat: Run, world: Dataset) -> None:
+    cold = ColdStart(recgoat)
+    first, second = cold.recommend([["i0", "i1"], ["i9"]], k=4, exclude=["i2"])
+    assert (first.user, second.user) == ("new user 1", "new user 2")
+    scores = recgoat.vectors.items @ cold.user_vectors([["i0", "i1"]])[0]
+    order = [f"i{row}" for row in np.argsort(-scores) if row not in (0, 1, 2)]
+    assert [item.item for item in first.items] == order[:4]
+    assert "i9" not in [item.item for item in second.items]
+    (with_seen,) = cold.recommend([["i0"]], k=16, exclude_seen=False)
+    assert len(with_seen.items) == 16
+
+
+def test_what_cannot_be_served_is_refused(recgoat: Run, lightgcn: Run, trained, world: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"found a run of BprMf; expected one of RecGoat"):
+        ColdStart(trained("bpr", BprMfConfig(dim=8)))
+    cold, text = ColdStart(recgoat), rows_of(world.item_features["text"], [0])
+    with pytest.raises(UsageError, match=r"found a run without features of items"):
+        ColdStart(lightgcn).item_vectors({"text": text})
+    with pytest.raises(UsageError, match=r"'sound' are none that the run was trained on; expected \['image'"):
+        cold.item_vectors({"sound": text})
+    with pytest.raises(DataError, match=r"'text': found 3 columns by 'planted'; expected 2 columns"):
+        cold.item_vectors({"text": replace(text, values=np.ones((1, 3), np.float32))})
+    with pytest.raises(DataError, match=r"by 'other'; expected 2 columns by 'planted'"):
+        cold.item_vectors({"text": replace(text, encoder="other")})
+    with pytest.raises(UsageError, match=r"unknown item id 'x'"):
+        cold.user_vectors([["x"]])
+    with pytest.raises(UsageError, match=r"user 2 of 2: found 1 items, none with a training pair, and no profile"):
+        cold.user_vectors([["i0"], ["i3"]])
+    with pytest.raises(UsageError, match=r"user features 'profile' are none that the run was trained on"):
+        ColdStart(lightgcn).user_vectors([["i0"]], profiles=world.user_features)
+    with pytest.raises(DataError, match=r"found no checkpoint; expected the checkpoints of the run"):
+        ColdStart(recgoat, checkpoints=tmp_path).user_vectors([["i0"]])
