@@ -25,6 +25,8 @@ class RecommendCommand:
     """External ids of users."""
     users_file: Path | None = None
     """Text file with one external user id a line, added to --users."""
+    history: tuple[str, ...] = ()
+    """External ids of the items of somebody who is no user of the data: a list for that person, too."""
     k: int = 10
     """Items a user; fewer are listed where exclusion leaves fewer."""
     exclude_seen: bool = True
@@ -50,7 +52,7 @@ def users_of(command: RecommendCommand) -> list[str]:
 
     Raises:
         DataError: a users file that cannot be read.
-        UsageError: no user at all.
+        UsageError: no user at all, and no history.
     """
     users = list(command.users)
     if command.users_file is not None:
@@ -65,8 +67,8 @@ def users_of(command: RecommendCommand) -> list[str]:
                 action="Check the path and the encoding.",
             ) from error
         users += [line for line in lines if line]
-    if not users:
-        raise UsageError("no user given; expected --users ID ... or --users-file FILE.")
+    if not users and not command.history:
+        raise UsageError("no user given; expected --users ID ..., --users-file FILE or --history ITEM ....")
     return users
 
 
@@ -74,9 +76,13 @@ def run(command: RecommendCommand) -> list[UserRecommendations]:
     """Recommends what the command asks for; writes the page where one is named."""
     _check_page(command)
     finished = load_run(command.run, data=command.data)
-    lists = finished.recommend(
-        users_of(command), k=command.k, exclude_seen=command.exclude_seen, exclude=command.exclude
-    )
+    options = {"k": command.k, "exclude_seen": command.exclude_seen, "exclude": command.exclude}
+    lists = finished.recommend(users_of(command), **options)
+    if command.history:
+        # It needs the model, whose libraries take seconds to load.
+        from recgoat_jax.serving.cold_start import ColdStart
+
+        lists += ColdStart(finished).recommend([command.history], **options)
     if command.html is not None:
         _write_page(command, command.html, finished, lists)
     return lists
@@ -84,6 +90,8 @@ def run(command: RecommendCommand) -> list[UserRecommendations]:
 
 def _check_page(command: RecommendCommand) -> None:
     """Says before any work what is wrong with the options of the page."""
+    if command.html is not None and command.history:
+        raise UsageError("--history was given with --html; expected users of the data alone on the page.")
     if command.html is None:
         if command.pictures is not None:
             raise UsageError("--pictures was given without a page; expected --html FILE with it.")

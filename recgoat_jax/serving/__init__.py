@@ -1,7 +1,9 @@
-"""Serving: finished runs read back, recommendations by external id, also for users and items that came later."""
+"""Serving: finished runs read back, recommendations by external id.
 
-from recgoat_jax.serving.cold_start import ColdStart
-from recgoat_jax.serving.lists import Recommendation, UserRecommendations
+Users and items that came after training: `recgoat_jax.serving.cold_start`, which needs the model and is loaded alone.
+"""
+
+from recgoat_jax.serving.lists import PastItem, Recommendation, UserRecommendations
 from recgoat_jax.serving.run import Run, ServedVectors, load_run
 
-__all__ = ["ColdStart", "Recommendation", "Run", "ServedVectors", "UserRecommendations", "load_run"]
+__all__ = ["PastItem", "Recommendation", "Run", "ServedVectors", "UserRecommendations", "load_run"]

@@ -22,8 +22,8 @@ from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.models.build import ModelConfig, build_model
 from recgoat_jax.models.light_gcn import LightGcnConfig
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
-from recgoat_jax.serving.newcomers import Newcomers, with_items, with_users
 from recgoat_jax.serving.lists import UserRecommendations
+from recgoat_jax.serving.newcomers import Newcomers, with_items, with_users
 from recgoat_jax.serving.run import Run, ServedVectors
 from recgoat_jax.training.checkpoint import Checkpoints
 from recgoat_jax.training.experiment import from_json

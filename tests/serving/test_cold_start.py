@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recgoat_jax.cli import recommend as command
 from recgoat_jax.data import Dataset, FeatureTable, content_hash, write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.models import BprMfConfig, LightGcnConfig, ModelConfig, RecGoatConfig
-from recgoat_jax.serving import ColdStart, Run, load_run
+from recgoat_jax.serving import Run, load_run
+from recgoat_jax.serving.cold_start import ColdStart
 from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, train
 from tests.worlds import blocks
 
@@ -137,6 +139,11 @@ def test_lists_for_new_users(recgoat: Run, world: Dataset) -> None:
     order = [f"i{row}" for row in np.argsort(-scores) if row not in (0, 1, 2)]
     assert [item.item for item in first.items] == order[:4]
     assert "i9" not in [item.item for item in second.items]
+    given = command.RecommendCommand(recgoat.directory, users=("u0",), history=("i0", "i1"), k=4, exclude=("i2",))
+    known, asked = command.run(given)
+    assert (known.user, asked) == ("u0", first)
+    with pytest.raises(UsageError, match=r"--history was given with --html"):
+        command.run(replace(given, html=recgoat.directory / "page.html"))
     (with_seen,) = cold.recommend([["i0"]], k=16, exclude_seen=False)
     assert len(with_seen.items) == 16
 
