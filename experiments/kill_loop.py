@@ -37,6 +37,10 @@ FORMS = (
 )
 
 
+SHARES = (0.4, 0.36, 0.24)
+"""Shares of the kills of the forms: two processes on two cores take their time."""
+
+
 class KillLoop:
     """Kills of one experiment, in some forms.
 
@@ -151,8 +155,8 @@ def main() -> int:
     given = parser.parse_args()
     folder = given.folder.resolve()
     loop = KillLoop(Trainings(EXPERIMENT, OPTIONS, folder), folder, seed=given.seed)
-    for number, form in enumerate(FORMS):
-        loop.kill(form, (given.kills + number) // len(FORMS))
+    for form, share in zip(FORMS, SHARES, strict=True):
+        loop.kill(form, round(given.kills * share))
     rows = [loop.summary(form) for form in FORMS]
     record = {"kills": given.kills, "seed": given.seed, "forms": rows, "lives": loop.lives, "machine": environment()}
     RESULTS.write_text(json.dumps(record, indent=1) + "\n")
