@@ -3,6 +3,7 @@
 #   PYTHON   interpreter that makes the virtual environment (3.11 or newer)
 #   VENV     where the virtual environment is
 #   WORKERS  test processes
+#   PROFILES for demo: profile table of the example users
 #   PEERS    for bench: folder of the peers' code
 #   DATA     for bench: folder of the shared research data
 #   EXPERIMENT, SLICE, PLAN   for plan: experiment file, slice, further options of recgoat plan
@@ -62,7 +63,7 @@ $(VENV)/.dev.stamp: $(VENV)/.test.stamp
 install: $(VENV)/.dev.stamp  ## a virtual environment with everything for development
 
 demo: $(VENV)/.example.stamp  ## prepare the example data, train three models, compare, recommend, draw
-	@$(PY) -m experiments.demo
+	@$(PY) -m experiments.demo $(if $(PROFILES),--profiles '$(PROFILES)')
 
 demo-own: $(VENV)/.own.stamp  ## two tables and a folder of pictures of your own: from features to a page of recommendations
 	@$(PY) -m experiments.demo_own

@@ -21,8 +21,7 @@ from recgoat_jax.cli.feature_encoders import (
 from recgoat_jax.data import read_dataset
 from recgoat_jax.data.feature_writer import Precision, check_suffix
 from recgoat_jax.encoders.feature_job import JobReport, missing_file
-from recgoat_jax.encoders.image.folder import NamedPictures, find_pictures, pictures_by_name
-from recgoat_jax.encoders.item_features import item_column, make_image_features, make_text_features
+from recgoat_jax.encoders.item_features import item_pictures, make_image_features, make_text_features
 from recgoat_jax.encoders.profile_features import make_profile_features
 from recgoat_jax.encoders.profiles import read_profiles
 from recgoat_jax.encoders.templates import ItemTemplate, usual_columns
@@ -121,15 +120,10 @@ def run_image(command: ImageCommand[ImageConfig]) -> JobReport:
     """Makes the table that the command asks for."""
     check_suffix(command.out)
     dataset = read_dataset(command.dataset)
-    if command.column is not None:
-        pictures = pictures_by_name(command.pictures, item_column(dataset, command.column))
-    else:
-        found = find_pictures(command.pictures, dataset.items.ids)
-        pictures = NamedPictures(found.paths, found.problems)
     return make_image_features(
         dataset,
         image_encoder(command.encoder),
-        pictures=pictures,
+        pictures=item_pictures(dataset, command.pictures, column=command.column),
         out=command.out,
         precision=command.precision,
         chunk_size=command.chunk_size,

@@ -15,8 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from recgoat_jax.encoders.features_extra import features_package
-from recgoat_jax.errors import DataError
+from recgoat_jax.encoders.features_extra import features_package, model_loading, model_name
 from recgoat_jax.nn.pooling import Pooling
 from recgoat_jax.nn.transformer import Precision
 
@@ -65,22 +64,20 @@ class SentenceTransformersEncoder:
     def __init__(self, config: SentenceTransformersConfig) -> None:
         package, torch = features_package("sentence_transformers"), features_package("torch")
         self.config = config
-        try:
+        with model_loading(config.model, kind="text"):
             self._model: Any = package.SentenceTransformer(
                 str(config.model),
                 revision=config.hub_revision,
                 device=config.device,
                 model_kwargs={"torch_dtype": getattr(torch, config.precision)},
             )
-        except (OSError, ValueError) as error:
-            raise _no_model(config.model, error) from error
         if config.max_length is not None:
             self._model.max_seq_length = config.max_length
 
     @property
     def name(self) -> str:
         """The id, or the name of the directory."""
-        return _name(self.config.model)
+        return model_name(self.config.model)
 
     @property
     def revision(self) -> str:
@@ -159,20 +156,18 @@ class TransformersTextEncoder:
         package, self._torch = features_package("transformers"), features_package("torch")
         self.config = config
         source, revision = str(config.model), config.hub_revision or "main"
-        try:
+        with model_loading(config.model, kind="text"):
             self._tokenizer: Any = package.AutoTokenizer.from_pretrained(
                 source, revision=revision, padding_side=config.padding_side
             )
             dtype = getattr(self._torch, config.precision)
             self._model: Any = package.AutoModel.from_pretrained(source, revision=revision, torch_dtype=dtype)
-        except (OSError, ValueError) as error:
-            raise _no_model(config.model, error) from error
         self._model.eval().to(config.device)
 
     @property
     def name(self) -> str:
         """The id, or the name of the directory."""
-        return _name(self.config.model)
+        return model_name(self.config.model)
 
     @property
     def revision(self) -> str:
@@ -220,19 +215,6 @@ class TransformersTextEncoder:
             if c.normalize:
                 pooled = torch.nn.functional.normalize(pooled, dim=-1)
         return pooled.cpu().numpy()
-
-
-def _name(model: str | Path) -> str:
-    path = Path(model).expanduser()
-    return path.resolve().name if path.is_dir() else str(model)
-
-
-def _no_model(model: str | Path, error: Exception) -> DataError:
-    reason = str(error).strip().splitlines()[0]
-    return DataError(
-        f"text encoder '{model}': found no model ({reason}); expected an id of the hub or a directory. Check the name "
-        "and the network."
-    )
 
 
 __all__ = [
