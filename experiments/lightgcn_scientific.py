@@ -1,6 +1,8 @@
 """LightGCN on Amazon Industrial & Scientific (5-core, leave_last_out).
 
 Command:  recgoat train experiments/lightgcn_scientific.py
+Cost:     about a minute on 2 CPU cores, and two to encode the texts on first use
+Expected: test recall@10 .0666, ndcg@10 .0350 (seed 0)
 """
 
 from recgoat_jax.encoders.recipes import AmazonScientific

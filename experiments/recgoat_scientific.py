@@ -1,6 +1,8 @@
 """RecGOAT on Amazon Industrial & Scientific (5-core, leave_last_out): full texts of products through MiniLM.
 
 Command:  recgoat train experiments/recgoat_scientific.py
+Cost:     about 4 minutes on 2 CPU cores, and two to encode the texts on first use
+Expected: test recall@10 .0727, ndcg@10 .0379 (seed 0; LightGCN .0666 / .0350)
 """
 
 from recgoat_jax.encoders.recipes import AmazonScientific

@@ -100,7 +100,7 @@ def planned(point: Point) -> dict[str, Any]:
 def as_markdown(plans: list[dict[str, Any]]) -> str:
     """A table of plans: facts, and behind them the estimates."""
     lines = [
-        "| slice | mesh | users | pairs | examples a step | memory of a chip at once, GiB | at most | "
+        "| slice | mesh | users | pairs | examples a step | memory of a chip at once, GiB | all arrays one by one | "
         "of which arguments | "
         "sent by a chip a step, GB | seconds a step, estimated (bound) |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -115,7 +115,7 @@ def as_markdown(plans: list[dict[str, Any]]) -> str:
             sent = sum(one["sent"] for one in step["collectives"])
             low, high = guess["step"]
             facts = [
-                f"{step['held'] / 2**30:.2f} of {plan['capacity'] / 2**30:.2f}" if "held" in step else "-",
+                f"{step['held'] / 2**30:.2f} of {plan['capacity'] / 2**30:.2f}",
                 f"{step['peak'] / 2**30:.2f}",
                 f"{step['arguments'] / 2**30:.2f}",
                 f"{sent / 1e9:.2f}",

@@ -32,7 +32,7 @@ def draw_scaling(plans: Sequence[Plan], out: Path) -> tuple[Path, Path]:
     for color, family in zip(COLORS, dict.fromkeys(plan["topology"].partition(":")[0] for plan in plans), strict=False):
         own = sorted((p for p in plans if p["topology"].startswith(f"{family}:")), key=lambda plan: plan["chips"])
         compiled = [(plan["chips"], plan["compiled"]["step"]) for plan in own if plan["compiled"]["step"] is not None]
-        for name, label, style in (("peak", "a step, at most", "o-"), ("arguments", "tables, moments, graphs", "s:")):
+        for name, label, style in (("held", "a step, at once", "o-"), ("arguments", "tables, moments, graphs", "s:")):
             memory.plot(
                 [chips for chips, _ in compiled],
                 [step[name] / 2**30 for _, step in compiled],

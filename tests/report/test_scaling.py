@@ -12,9 +12,9 @@ from recgoat_jax.errors import UsageError
 from recgoat_jax.report import scaling
 
 
-def plan(topology: str, chips: int, peak: float | None) -> dict[str, Any]:
-    step = None if peak is None else {"peak": peak * 2**30, "arguments": peak * 2**29}
-    estimate = None if peak is None else {"step": [1.0 / chips, 3.0 / chips]}
+def plan(topology: str, chips: int, held: float | None) -> dict[str, Any]:
+    step = None if held is None else {"held": held * 2**30, "arguments": held * 2**29}
+    estimate = None if held is None else {"step": [1.0 / chips, 3.0 / chips]}
     return {
         "topology": topology,
         "chips": chips,
@@ -43,9 +43,9 @@ def test_memory_and_time_against_chips(tmp_path: Path, monkeypatch: pytest.Monke
     assert pdf.exists()
     memory, seconds = drawn[0].axes
     lines = points_of(memory)
-    assert lines["v5e: a step, at most"] == ([16, 64], [12.0, 4.0])
+    assert lines["v5e: a step, at once"] == ([16, 64], [12.0, 4.0])
     assert lines["v5e: tables, moments, graphs"] == ([16, 64], [6.0, 2.0])
-    assert lines["v5p: a step, at most"] == ([64], [5.0])
+    assert lines["v5p: a step, at once"] == ([64], [5.0])
     assert ([4], [16.0]) in lines.values(), "a cross where it does not fit"
     lines = points_of(seconds)
     assert lines["v5e: all overlapped"] == ([16, 64], [1 / 16, 1 / 64])
