@@ -117,7 +117,8 @@ def compared(name, config, shape, expected):
         "mesh": list(shape),
         "loss": largest(record.loss, expected_record.loss),
         "terms": max(largest(record.terms[term], expected_record.terms[term]) for term in record.terms),
-        "gradient_norm": largest(record.gradient_norm, expected_record.gradient_norm),
+        "gradient_norm": largest(record.gradient_norm, expected_record.gradient_norm)
+        / float(np.max(expected_record.gradient_norm)),
         "vectors": max(largest(x, y) for x, y in zip(in_order, expected_vectors, strict=True)),
         "moved": float(np.abs(np.asarray(expected_record.gradient_norm)).min()),
         "diagnostics": max((largest(diagnostics[n], expected_diagnostics[n]) for n in diagnostics), default=0.0),

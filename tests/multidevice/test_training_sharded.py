@@ -16,5 +16,7 @@ def test_training_over_meshes_is_training_on_one_device() -> None:
         "naive fusion",
     ]
     assert [line for line in report if not line["moved"] > 0.01] == [], "a gradient that is zero compares nothing"
-    measured = ("loss", "terms", "gradient_norm", "gradient", "vectors", "diagnostics")
+    # The steps of an epoch add up what rounding leaves; the norm is told as a part of the largest one.
+    assert [line for line in report if line.get("gradient_norm", 0.0) > 1e-5] == []
+    measured = ("loss", "terms", "gradient", "vectors", "diagnostics")
     assert [line for line in report if max(line.get(name, 0.0) for name in measured) > 2e-6] == []
