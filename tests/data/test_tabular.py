@@ -33,7 +33,7 @@ ROWS = [("007", 'a, "b"'), (" é ", None)]
         ("a.csv", CSV.rstrip("\n")),
         ("a.csv", "\n" + CSV.replace("\n", "\n\n")),
         ("a.csv", b"\xef\xbb\xbf" + CSV.encode()),
-        ("a.csv.gz", gzip.compress(CSV.encode())),
+        ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0)),
         ("a.tsv", 'user\titem\n007\t"a, ""b"""\n é \t\n'),
         ("a.jsonl", '{"user": "007", "item": "a, \\"b\\""}\n\n{"item": null, "user": " é "}\n'),
         ("a.ndjson", '{"user": "007", "item": "a, \\"b\\""}\r\n{"item": "", "user": " é "}'),
