@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--mesh", default="data=4,rows=2")
     parser.add_argument("--data", type=Path, help="root of the shared research data")
     parser.add_argument("--epochs", type=int, help="at most so many; by default as the experiment says")
-    parser.add_argument("--float64-epochs", type=int, default=20, help="at most so many of them in float64")
+    parser.add_argument("--float64-epochs", type=int, default=5, help="at most so many of them in float64")
     parser.add_argument("--out", type=Path, default=ROOT / "experiments" / "results" / "to_the_end", help="no suffix")
     parser.add_argument("--folder", type=Path, default=Path("runs/to_the_end"), help="where the runs lie")
     given = parser.parse_args()
