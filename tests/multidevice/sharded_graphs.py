@@ -56,8 +56,10 @@ def compared(name, function, expected, arguments):
 
     def values_and_gradients(function):
         value, pull_back = jax.vjp(function, *arguments)
-        cotangent = np.random.default_rng(3).normal(size=value.shape).astype(np.float32)
-        return (value, *pull_back(jnp.asarray(cotangent)))
+        cotangent = jnp.asarray(np.random.default_rng(3).normal(size=value.shape), jnp.float32)
+        # Of a linear function the way back does not need the value, and forced devices that start the two in different
+        # orders wait for each other for ever: one after the other.
+        return (value, *pull_back(jnp.where(jnp.all(jnp.isfinite(value)), cotangent, jnp.nan)))
 
     pairs = zip(jax.jit(lambda: values_and_gradients(function))(), values_and_gradients(expected), strict=True)
     pairs = [(np.asarray(x), np.asarray(y)) for x, y in pairs]
