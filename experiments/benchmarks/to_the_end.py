@@ -4,9 +4,9 @@
 
 Trains five times: until early stopping on the plain path, over a mesh of forced CPU devices, and on the plain path with
 one entry of one table moved to the next number; and for some epochs in float64 (``JAX_ENABLE_X64=1``) on the plain path
-and over the mesh. A mesh adds up in another order than one device; early training grows what that does to the last digits
-ten-thousandfold an epoch, as it does with the moved bit, without any mesh. In float64 it starts a billion times smaller,
-and shows an epoch later. Writes a JSON file and a Markdown table; takes about half an hour on 2 cores. Finished
+and over the mesh. A mesh adds up in another order than one device; early training grows what that does to the last
+digits ten-thousandfold an epoch, as it grows the moved bit without any mesh. In float64 it starts a billion times
+smaller, and shows an epoch later. Writes a JSON file and a Markdown table in about half an hour on 2 cores. Finished
 runs are read, stopped ones go on.
 """
 
