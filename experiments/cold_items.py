@@ -4,7 +4,7 @@ Command:  python -m experiments.cold_items [movielens_1m] [scientific] [--data R
 Writes:   experiments/results/cold_items.json and .md
 
 Rows: most popular; content kNN, its k chosen on validation; LightGCN; RecGOAT; and RecGOAT with the vectors of cold
-items longer by a factor that is chosen on validation: how far they are pushed up against trained ones is a choice of its
+items longer by a factor chosen on validation: how far they are pushed up against trained ones is a choice of its
 own, which costs trained items their places. Finished runs are read, stopped ones go on.
 """
 
