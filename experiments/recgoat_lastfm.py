@@ -1,6 +1,7 @@
 """RecGOAT on Last.fm (published split): an LLM's paragraphs of artists and listeners through MiniLM.
 
 Command:  recgoat train experiments/recgoat_lastfm.py
+Expected: not measured yet
 """
 
 from recgoat_jax.encoders.recipes import LastFm

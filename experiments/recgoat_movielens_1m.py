@@ -1,6 +1,7 @@
 """RecGOAT on MovieLens-1M (published split): an LLM's paragraphs of films through MiniLM, and posters.
 
 Command:  recgoat train experiments/recgoat_movielens_1m.py
+Expected: not measured yet
 """
 
 from recgoat_jax.encoders.recipes import Movielens1m
