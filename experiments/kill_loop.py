@@ -79,7 +79,11 @@ class KillLoop:
         """Mostly while it trains, sometimes while it starts; and often enough a little after the end, in vain."""
         draw = random.Random(f"{self._seed} {form.name} {number} {len(self.lives[form.folder])}")
         # The unbroken run compiles, the others find its programs: the quickest to the end tells how long one lives.
-        unharmed = [life for life in self.lives[form.folder] if not life["came"] and not life["picked"]]
+        unharmed = [
+            life
+            for life in self.lives[form.folder]
+            if not life["came"] and not life["picked"] and life["start_seconds"] is not None
+        ]
         whole = min(unharmed, key=lambda life: life["seconds"])
         since = draw.choices(("training", "start"), (3, 1))[0]
         longest = whole["start_seconds"] if since == "start" else whole["seconds"] - whole["start_seconds"]
