@@ -21,9 +21,11 @@ def test_changes_are_copied_while_it_runs_and_at_the_end(tmp_path: Path) -> None
         (local / "metrics.jsonl").write_text("1\n")
         (local / "other").write_text("stays here")
         deadline = time.monotonic() + 10
-        while not (remote / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        copy = remote / "metrics.jsonl"
+        # A copy may be taken between the making of the file and its first line.
+        while not (copy.exists() and copy.read_text()) and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert (remote / "metrics.jsonl").read_text() == "1\n"
+        assert copy.read_text() == "1\n"
         (local / "metrics.jsonl").write_text("1\n2\n")
         (local / "result.json").write_text("{}")
     assert (remote / "metrics.jsonl").read_text() == "1\n2\n"
