@@ -123,9 +123,10 @@ class AmazonScientific:
     """Seed of the split; leaving the last out draws nothing."""
 
 
-DataConfig = (
-    PreparedData | ExampleData | AmazonBaby | MovielensSmall | LastFm | Movielens1m | AmazonScientific | GeneratedData
-)
+SharedData = AmazonBaby | MovielensSmall | LastFm | Movielens1m | AmazonScientific
+"""What is made from the shared research data."""
+
+DataConfig = PreparedData | ExampleData | SharedData | GeneratedData
 """Any recipe; the class says which."""
 
 
@@ -235,9 +236,7 @@ def load_data(config: DataConfig) -> LoadedData:
     return LoadedData(directory, dataset)
 
 
-def _from_shared_data(
-    config: "AmazonBaby | MovielensSmall | LastFm | Movielens1m | AmazonScientific",
-) -> Dataset:
+def _from_shared_data(config: SharedData) -> Dataset:
     from recgoat_jax.encoders import shared_sets
 
     root = find_shared_data(config.root)

@@ -3,7 +3,6 @@
 Texts of whole sentences go through MiniLM in JAX (`BertTextEncoder`), which takes a minute or two a set on 2 CPU cores.
 """
 
-import gzip
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -181,12 +180,12 @@ def _lines(path: Path) -> list[str]:
 
 
 def _pairs(path: Path) -> dict[str, str]:
-    return dict(line.split() for line in read_text(path).split("\n") if line.strip())  # type: ignore[misc]  # two cells
+    words = read_text(path).split()
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 def _json(path: Path) -> Mapping[str, Any]:
-    data = path.read_bytes()
-    return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+    return json.loads(read_text(path))
 
 
 __all__ = ["amazon_baby", "amazon_scientific", "encode_texts", "lastfm", "movielens_1m", "movielens_small"]

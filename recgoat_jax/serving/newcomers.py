@@ -68,7 +68,7 @@ def with_users(
 
 def _longer(vocabulary: Vocabulary, count: int, kind: str) -> Vocabulary:
     """The vocabulary and ids that it does not have."""
-    return Vocabulary([*vocabulary.ids, *(f"\0new {number}" for number in range(count))], kind=kind)  # type: ignore[arg-type]
+    return Vocabulary([*vocabulary.ids, *(f"\0new {number}" for number in range(count))], kind=kind)
 
 
 def _longer_list(
