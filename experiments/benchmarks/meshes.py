@@ -4,8 +4,9 @@
 
 LightGCN and RecGOAT as their experiments train them, for a few epochs each: on the plain path; on meshes of 1, 2 and 8
 forced CPU devices; as two processes of two devices over loopback. Then every mesh ranks the vectors of the plain run.
-At the end the time of a step on a mesh of one device against the plain path, in turns, in one process. Writes a JSON
-file and a Markdown table; takes about half an hour on 2 cores.
+RecGOAT does so in float64 too, and on the plain path with one bit of one parameter moved, since its early training
+grows what the order of sums does to the last digits. At the end the time of a step on a mesh of one device against the
+plain path, in turns, in one process. Writes a JSON file and a Markdown table; takes about an hour on 2 cores.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-EXPERIMENTS = ("lightgcn_baby", "recgoat_baby")
+MOVED = ("plain, one bit moved", None, 1, 1)
 FORMS: tuple[tuple[str, str | None, int, int], ...] = (
     ("plain", None, 1, 1),
     ("1", "data=1", 1, 1),
@@ -30,6 +31,14 @@ FORMS: tuple[tuple[str, str | None, int, int], ...] = (
     ("2 processes x 2", "data=2,rows=2", 2, 2),
 )
 """Name (data x rows), mesh, devices of a process, processes."""
+SERIES = (
+    ("lightgcn_baby", "float32", FORMS),
+    ("recgoat_baby", "float32", (*FORMS, MOVED)),
+    ("recgoat_baby", "float64", FORMS),
+)
+"""What trains in which arithmetic on what; the first form is what the others are compared with."""
+EXPERIMENTS = ("lightgcn_baby", "recgoat_baby")
+MOVED_PARAMETER = "branches/text/projection/kernel"
 
 
 def trained(
@@ -183,15 +192,15 @@ def overhead(data: Path | None, rounds: int) -> list[dict[str, Any]]:
 def as_markdown(found: dict[str, Any]) -> str:
     """The results as two tables."""
     lines = [
-        "| experiment | devices (data x rows) | test recall@20 | test ndcg@20 | "
+        "| experiment | arithmetic | devices (data x rows) | test recall@20 | test ndcg@20 | "
         "largest difference to plain, all metrics | ranks of the plain run's vectors | seconds |",
-        "|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for line in found["runs"]:
         test = line["test"]
         lines.append(
-            f"| `{line['experiment']}` | {line['form']} | {test['recall@20']:.6f} | {test['ndcg@20']:.6f} | "
-            f"{line['difference']:.1e} | {line['ranks']} | {line['seconds']:.0f} |"
+            f"| `{line['experiment']}` | {line['arithmetic']} | {line['form']} | "
+            f"{test['recall@20']:.6f} | {test['ndcg@20']:.6f} | {line['difference']:.1e} | {line['ranks']} | {line['seconds']:.0f} |"
         )
     lines += [
         "",
@@ -215,21 +224,30 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="rounds of ten steps for the overhead")
     parser.add_argument("--out", type=Path, default=ROOT / "experiments" / "results" / "meshes", help="without suffix")
     given = parser.parse_args()
-    runs = []
+    runs: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
-        for experiment in EXPERIMENTS:
-            plain: dict[str, Any] = {}
-            digests: dict[str | None, str] = {}
-            for form in FORMS:
-                out = Path(scratch) / experiment / form[0].replace(" ", "-")
-                line = trained(experiment, form, given.epochs, given.data, out)
-                plain = plain or line
-                every = [abs(line[s][m] - plain[s][m]) for s in ("valid", "test") for m in plain[s]]
-                digests[form[1]] = ranks_on(form[1], Path(scratch) / experiment / "plain")
-                same = "identical" if digests[form[1]] == digests[None] else "DIFFERENT"
-                runs.append(
-                    {"experiment": experiment, "form": form[0], **line, "difference": max(every), "ranks": same}
+        for experiment, arithmetic, forms in SERIES:
+            folder = Path(scratch) / experiment
+            # Stored vectors are float32 whatever the arithmetic of training: one run's serve all.
+            stored, digest, plain = folder / f"float32-{forms[0][0]}", "", {}
+            for form in forms:
+                moved = form is MOVED
+                line = trained(
+                    experiment,
+                    form,
+                    given.epochs,
+                    given.data,
+                    folder / f"{arithmetic}-{form[0]}".replace(" ", "-"),
+                    program="experiments.benchmarks.moved_bit" if moved else "recgoat_jax.cli.main",
+                    variables={"RECGOAT_MOVED": MOVED_PARAMETER, "JAX_ENABLE_X64": str(int(arithmetic == "float64"))},
                 )
+                plain = plain or line
+                ranks = ranks_on(form[1], stored)
+                digest = digest or ranks
+                every = [abs(line[s][m] - plain[s][m]) for s in ("valid", "test") for m in plain[s]]
+                named = {"experiment": experiment, "arithmetic": arithmetic, "form": form[0]}
+                same = "identical" if ranks == digest else "DIFFERENT"
+                runs.append({**named, **line, "difference": max(every), "ranks": same})
                 print(json.dumps(runs[-1]), flush=True)
     found = {"epochs": given.epochs, "runs": runs, "overhead": overhead(given.data, given.rounds)}
     given.out.with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n")

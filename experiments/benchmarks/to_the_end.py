@@ -12,7 +12,6 @@ runs are read, stopped ones go on.
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,27 +52,6 @@ def as_markdown(runs: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def nudged(arguments: list[str]) -> int:
-    """``recgoat`` with one entry of one table moved to the next number at the start."""
-    import jax
-    import jax.numpy as jnp
-
-    from recgoat_jax.cli.main import main as recgoat
-    from recgoat_jax.training.step import Program
-
-    fresh_state = Program.fresh_state
-
-    def moved(self: Program, params: Any, root: Any) -> Any:
-        leaves, structure = jax.tree.flatten(params)
-        table = max(range(len(leaves)), key=lambda position: leaves[position].size)
-        first = leaves[table][0, 0]
-        leaves[table] = leaves[table].at[0, 0].set(jnp.nextafter(first, jnp.inf))
-        return fresh_state(self, jax.tree.unflatten(structure, leaves), root)
-
-    Program.fresh_state = moved
-    return recgoat(arguments)
-
-
 def main() -> None:
     """Runs everything and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -91,7 +69,7 @@ def main() -> None:
     for arithmetic, wide in (("float32", "0"), ("float64", "1")):
         forms = [(plain, "plain", "recgoat_jax.cli.main"), (mesh, given.mesh, "recgoat_jax.cli.main")]
         if arithmetic == "float32":
-            forms.append((plain, "plain, one bit moved", "experiments.benchmarks.to_the_end"))
+            forms.append((plain, "plain, one bit moved", "experiments.benchmarks.moved_bit"))
         for form, name, program in forms:
             out = given.folder / f"{given.experiment} {arithmetic} {name}".replace(" ", "-").replace(",", "-")
             variables = {"JAX_ENABLE_X64": wide}
@@ -110,6 +88,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["train"]:
-        sys.exit(nudged(sys.argv[1:]))
     main()

@@ -18,12 +18,6 @@ Regularization = Literal["l2", "norm"]
 """``"l2"``: squared row norms, a mean over triples. ``"norm"``: un-squared Frobenius norms over the batch size."""
 
 
-def loss_axes(shard: Shard | None) -> tuple[str, ...] | None:
-    """The axes that a loss over examples is given; None where one device has all of them, on a mesh of one too."""
-    axes = example_axes(shard)
-    return None if axes is None or jax.lax.axis_size(axes) == 1 else axes
-
-
 def ranking_terms(
     batch: Batch,
     *,
@@ -50,7 +44,7 @@ def ranking_terms(
     Returns:
         ``{"bpr": ..., "regularization": ...}``.
     """
-    axis_name = loss_axes(shard)
+    axis_name = example_axes(shard)
     user = take_rows(user_vectors, batch.users, shard)
     positive_scores = jnp.sum(user * take_rows(item_vectors, batch.positives, shard), axis=-1)
     negative_scores = jnp.sum(user * take_rows(item_vectors, batch.negatives, shard), axis=-1)
@@ -112,11 +106,11 @@ def spread_contrast(batch: Batch, shard: Shard | None) -> SpreadContrast:
     Returns:
         Arguments of `recgoat_jax.losses.info_nce` and `recgoat_jax.losses.cmcl_loss`.
     """
-    axes = loss_axes(shard)
+    axes = example_axes(shard)
     if axes is None:
         return {"axis_name": None, "collective": "all_gather"}
     scores = len(batch.mask) ** 2 * jax.lax.axis_size(axes)
     return {"axis_name": axes, "collective": "all_gather" if scores <= _SCORES_AT_ONCE else "ring"}
 
 
-__all__ = ["Regularization", "SpreadContrast", "first_examples", "loss_axes", "ranking_terms", "spread_contrast"]
+__all__ = ["Regularization", "SpreadContrast", "first_examples", "ranking_terms", "spread_contrast"]

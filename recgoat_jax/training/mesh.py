@@ -16,7 +16,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from recgoat_jax.arrays import DATA_AXIS, EXAMPLE_AXES, ROWS_AXIS
+from recgoat_jax.arrays import DATA_AXIS, ROWS_AXIS
 from recgoat_jax.data import Dataset
 from recgoat_jax.errors import UsageError
 from recgoat_jax.graphs.adjacency import Adjacency
@@ -179,28 +179,6 @@ def specs_of(state: nnx.State) -> Any:
     return jax.tree_util.tree_map_with_path(lambda path, _: spec_of(path_names(path)), state)
 
 
-def trained_specs_of(params: nnx.State, mesh: Mesh) -> Any:
-    """`specs_of` for what a loss over a mesh differentiates; the same devices hold the same rows.
-
-    An axis of one device is named wherever it may be: what does not differ along an axis has its gradient added up over
-    it, and the sum over one device is a copy of the table.
-
-    Args:
-        params: trained variables.
-        mesh: axes "data" and "rows".
-
-    Returns:
-        A tree of ``PartitionSpec``.
-    """
-
-    def spec(path: tuple[Any, ...], array: Any) -> PartitionSpec:
-        spec = spec_of(path_names(path))
-        spread = array.ndim > 0 and (len(spec) > 0 or mesh.shape[ROWS_AXIS] == 1)
-        return PartitionSpec(EXAMPLE_AXES) if mesh.shape[DATA_AXIS] == 1 and spread else spec
-
-    return jax.tree_util.tree_map_with_path(spec, params)
-
-
 @runtime_checkable
 class Placed(Protocol):
     """Where a model goes: `recgoat_jax.graphs.Placement`, or the shapes of one in a plan."""
@@ -302,5 +280,4 @@ __all__ = [
     "rule_of",
     "spec_of",
     "specs_of",
-    "trained_specs_of",
 ]

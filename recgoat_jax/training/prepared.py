@@ -92,7 +92,7 @@ def prepare_run(
     Args:
         experiment: the experiment.
         dataset: its data.
-        mesh: the devices; None: one device, the plain path.
+        mesh: the devices; None, or a mesh of one: the plain path.
         shared: directory for what other processes read; None: there are none.
 
     Returns:
@@ -110,7 +110,8 @@ def prepare_run(
 
 
 def _prepared(experiment: Experiment, dataset: Dataset, mesh: Mesh | None, shared: epath.Path | None) -> PreparedRun:
-    placement = None if mesh is None else place_vocabularies(dataset, mesh)
+    # A mesh of one device is the plain path: there is nobody to share with, and mapping would cost its time.
+    placement = None if mesh is None or mesh.size == 1 else place_vocabularies(dataset, mesh)
     root = jax.random.key(experiment.seed)
     with _where_models_are_made(placement):
         model = build_model(experiment.model, dataset, rngs=nnx.Rngs(params=tagged_key(root, Tag.INITIALIZATION, 0)))

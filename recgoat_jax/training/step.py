@@ -19,7 +19,7 @@ from recgoat_jax.graphs.shard import Shard
 from recgoat_jax.models.protocols import Batch, LossOutput, Retriever, Vectors
 from recgoat_jax.training.batches import TrainingPairs, make_batch
 from recgoat_jax.training.keys import Tag, tagged_key
-from recgoat_jax.training.mesh import Placed, path_names, place_state, spec_of, specs_of, trained_specs_of
+from recgoat_jax.training.mesh import Placed, path_names, place_state, spec_of, specs_of
 from recgoat_jax.training.spread_batches import SpreadPairs, make_spread_batch
 
 AnyPairs = TrainingPairs | SpreadPairs
@@ -208,7 +208,7 @@ class Program:
         return jax.shard_map(
             mapped,
             mesh=self._mesh,
-            in_specs=(trained_specs_of(params, self._mesh), specs_of(constants.state), examples, whole, rows),
+            in_specs=(specs_of(params), specs_of(constants.state), examples, whole, rows),
             out_specs=whole,
         )(params, constants.state, batch, key, constants.shard)
 
@@ -244,11 +244,8 @@ def _in_every_group(param: Array) -> Array:
 
 
 def _settled(value: Float[Array, ""]) -> Float[Array, ""]:
-    """A scalar that every group of devices has computed from all rows, or the only device there is, as one value."""
-    varying = jax.typeof(value).manual_axis_type.varying
-    alone = (axis for axis in EXAMPLE_AXES if axis == DATA_AXIS or jax.lax.axis_size(axis) == 1)
-    same = tuple(axis for axis in alone if axis in varying)
-    return jax.lax.pmean(value, same) if same else value
+    """A scalar that every group of devices has computed from all rows, as one value."""
+    return jax.lax.pmean(value, DATA_AXIS) if DATA_AXIS in jax.typeof(value).manual_axis_type.varying else value
 
 
 __all__ = ["AnyPairs", "Constants", "Outputs", "Program", "StepRecord", "TrainState"]

@@ -141,7 +141,10 @@ def test_lists_for_new_users(recgoat: Run, world: Dataset) -> None:
     assert "i9" not in [item.item for item in second.items]
     given = command.RecommendCommand(recgoat.directory, users=("u0",), history=("i0", "i1"), k=4, exclude=("i2",))
     known, asked = command.run(given)
-    assert (known.user, asked) == ("u0", first)
+    assert (known.user, asked.user) == ("u0", first.user)
+    assert [item.item for item in asked.items] == [item.item for item in first.items]
+    # Alone, and beside another user, the sums of a history are added up in other blocks.
+    np.testing.assert_allclose([i.score for i in asked.items], [i.score for i in first.items], rtol=1e-6)
     with pytest.raises(UsageError, match=r"--history was given with --html"):
         command.run(replace(given, html=recgoat.directory / "page.html"))
     (with_seen,) = cold.recommend([["i0"]], k=16, exclude_seen=False)
