@@ -200,7 +200,8 @@ def as_markdown(found: dict[str, Any]) -> str:
         test = line["test"]
         lines.append(
             f"| `{line['experiment']}` | {line['arithmetic']} | {line['form']} | "
-            f"{test['recall@20']:.6f} | {test['ndcg@20']:.6f} | {line['difference']:.1e} | {line['ranks']} | {line['seconds']:.0f} |"
+            f"{test['recall@20']:.6f} | {test['ndcg@20']:.6f} | {line['difference']:.1e} | "
+            f"{line['ranks']} | {line['seconds']:.0f} |"
         )
     lines += [
         "",
