@@ -239,18 +239,18 @@ def load_data(config: DataConfig) -> LoadedData:
 def _from_shared_data(config: SharedData) -> Dataset:
     from recgoat_jax.encoders import shared_sets
 
-    root = find_shared_data(config.root)
+    root, encoded = find_shared_data(config.root), config.directory.parent / "encoded"
     match config:
         case AmazonBaby():
             return shared_sets.amazon_baby(root)
         case MovielensSmall(split_seed=seed):
             return shared_sets.movielens_small(root, seed=seed)
         case LastFm(split_seed=seed):
-            return shared_sets.lastfm(root, seed=seed)
+            return shared_sets.lastfm(root, seed=seed, encoded=encoded)
         case Movielens1m(protocol=protocol, split_seed=seed):
-            return shared_sets.movielens_1m(root, protocol=protocol, seed=seed)
+            return shared_sets.movielens_1m(root, protocol=protocol, seed=seed, encoded=encoded)
         case AmazonScientific(protocol=protocol, split_seed=seed):
-            return shared_sets.amazon_scientific(root, protocol=protocol, seed=seed)
+            return shared_sets.amazon_scientific(root, protocol=protocol, seed=seed, encoded=encoded)
 
 
 def _generated(config: GeneratedData) -> Dataset:

@@ -1,6 +1,7 @@
 """The data sets of the shared research data: read, split, and given their features.
 
 Texts of whole sentences go through MiniLM in JAX (`BertTextEncoder`), which takes a minute or two a set on 2 CPU cores.
+The tables are kept, so another split of a set encodes nothing anew, and what was stopped goes on.
 """
 
 import json
@@ -12,20 +13,24 @@ import numpy as np
 import polars as pl
 
 from recgoat_jax.data import Dataset
+from recgoat_jax.data.align import align_features
 from recgoat_jax.data.content import with_features
 from recgoat_jax.data.dataset import ProtocolName
-from recgoat_jax.data.feature_files import load_npz, raw_features
+from recgoat_jax.data.feature_card import FeatureCard, Kind
+from recgoat_jax.data.feature_files import load_npz, raw_features, read_features
 from recgoat_jax.data.feature_table import FeatureTable
 from recgoat_jax.data.files import read_text
 from recgoat_jax.data.prepare import prepare
 from recgoat_jax.data.schema import RawTables
 from recgoat_jax.data.sources import movielens, userlist
+from recgoat_jax.data.vocabulary import Vocabulary
 from recgoat_jax.encoders.standard import add_standard_features
 from recgoat_jax.encoders.text.bert import BertTextConfig, BertTextEncoder
+from recgoat_jax.encoders.text_job import run_text_job, text_inputs
 from recgoat_jax.progress import ProgressLine
 
 _CHUNK = 128
-"""Texts between two signs of progress."""
+"""Texts that are encoded and kept together."""
 
 
 def amazon_baby(root: Path) -> Dataset:
@@ -47,7 +52,7 @@ def movielens_small(root: Path, *, seed: int) -> Dataset:
     return add_standard_features(dataset, raw)
 
 
-def lastfm(root: Path, *, seed: int) -> Dataset:
+def lastfm(root: Path, *, seed: int, encoded: Path) -> Dataset:
     """Last.fm artists: an LLM's paragraphs of artists and of listeners, through MiniLM.
 
     The paragraphs of listeners were written from the published training part, of which the validation part here is
@@ -56,6 +61,7 @@ def lastfm(root: Path, *, seed: int) -> Dataset:
     Args:
         root: of the shared data.
         seed: of the validation part.
+        encoded: folder of the tables of encoded texts.
 
     Returns:
         The data set: the item modality ``text`` and the user features ``profile``.
@@ -67,18 +73,20 @@ def lastfm(root: Path, *, seed: int) -> Dataset:
     folder = root / "lastfm"
     dataset = prepare(userlist.read(folder, name="lastfm"), name="lastfm", protocol="given", seed=seed)
     items, users = (_json(folder / f"llm_response_{kind}.json.gz") for kind in ("item", "user"))
-    text = encode_texts([items.get(row) for row in dataset.items.ids], name="paragraphs of artists")
-    profile = encode_texts([users.get(row) for row in dataset.users.ids], name="paragraphs of listeners")
+    artists, listeners = encoded / "lastfm-artists.npz", encoded / "lastfm-listeners.npz"
+    text = encode_texts(dataset.items, [items.get(row) for row in dataset.items.ids], kind="item", out=artists)
+    profile = encode_texts(dataset.users, [users.get(row) for row in dataset.users.ids], kind="user", out=listeners)
     return with_features(dataset, item_features={"text": text}, user_features={"profile": profile})
 
 
-def movielens_1m(root: Path, *, protocol: ProtocolName, seed: int) -> Dataset:
+def movielens_1m(root: Path, *, protocol: ProtocolName, seed: int, encoded: Path) -> Dataset:
     """MovieLens-1M: an LLM's paragraphs of films through MiniLM, posters, and age, sex, occupation of the users.
 
     Args:
         root: of the shared data; posters are those of ``movielens-small``.
         protocol: ``"given"``, or one that draws anew from all pairs.
         seed: of the split, or of the validation part.
+        encoded: folder of the tables of encoded texts.
 
     Returns:
         The data set: the item modalities ``text`` and ``image``, the user features ``profile``.
@@ -90,8 +98,8 @@ def movielens_1m(root: Path, *, protocol: ProtocolName, seed: int) -> Dataset:
     folder = root / "movielens-1m"
     lists = userlist.read(folder, name="movielens-1m")
     row_of = _pairs(folder / "item_map.txt")
-    films = [line.split("::") for line in _lines(folder / "movies.dat")]
-    films = [(row_of[movie], title, genres) for movie, title, genres in films if movie in row_of]
+    titles = [line.split("::") for line in _lines(folder / "movies.dat")]
+    titles = [(row_of[movie], title, genres) for movie, title, genres in titles if movie in row_of]
     people = [line.split("::") for line in _lines(folder / "users.dat")]
     user_row = _pairs(folder / "user_map.txt")
     people = [(user_row[user], sex, age, job) for user, sex, age, job, _ in people if user in user_row]
@@ -101,7 +109,7 @@ def movielens_1m(root: Path, *, protocol: ProtocolName, seed: int) -> Dataset:
     raw = RawTables(
         source=lists.source,
         interactions=lists.interactions,
-        items=_frame(films, ("item", "title", "genres")),
+        items=_frame(titles, ("item", "title", "genres")),
         users=_frame(people, ("user", "sex", "age", "occupation")),
         item_features={
             "image": raw_features(
@@ -116,17 +124,19 @@ def movielens_1m(root: Path, *, protocol: ProtocolName, seed: int) -> Dataset:
     dataset = prepare(raw, name="movielens-1m", protocol=protocol, seed=seed)
     told = _json(folder / "llm_response_item.json.gz")
     paragraphs = {row: told.get(movie) for movie, row in row_of.items()}
-    text = encode_texts([paragraphs.get(row) for row in dataset.items.ids], name="paragraphs of films")
+    films = encoded / "movielens-1m-films.npz"
+    text = encode_texts(dataset.items, [paragraphs.get(row) for row in dataset.items.ids], kind="item", out=films)
     return add_standard_features(with_features(dataset, item_features={"text": text}), raw)
 
 
-def amazon_scientific(root: Path, *, protocol: ProtocolName, seed: int) -> Dataset:
+def amazon_scientific(root: Path, *, protocol: ProtocolName, seed: int, encoded: Path) -> Dataset:
     """Amazon 2018 Industrial & Scientific, 5-core: title, brand, categories and description through MiniLM.
 
     Args:
         root: of the shared data.
         protocol: ``"leave_last_out"``, or one that draws anew from all pairs.
         seed: of the split, where it draws.
+        encoded: folder of the tables of encoded texts.
 
     Returns:
         The data set: the item modality ``text``, and the user features ``profile``, the mean of the training items'.
@@ -155,20 +165,37 @@ def amazon_scientific(root: Path, *, protocol: ProtocolName, seed: int) -> Datas
     assert dataset.item_table is not None
     columns = [dataset.item_table[name].to_pylist() for name in names]
     texts = ["\n".join(cell for cell in cells if cell) for cells in zip(*columns, strict=True)]
-    text = encode_texts(texts, name="texts of products")
+    text = encode_texts(dataset.items, texts, kind="item", out=encoded / "amazon-scientific-products.npz")
     return add_standard_features(with_features(dataset, item_features={"text": text}), raw)
 
 
-def encode_texts(texts: Sequence[str | None], *, name: str) -> FeatureTable:
-    """Texts through MiniLM; a missing or empty one is missing."""
-    encoder, line = BertTextEncoder(BertTextConfig()), ProgressLine(name)
-    present = np.array([bool(text and text.strip()) for text in texts])
-    rows, values = np.flatnonzero(present), np.zeros((len(texts), encoder.dim), np.float32)
-    for start in range(0, len(rows), _CHUNK):
-        chosen = rows[start : start + _CHUNK]
-        values[chosen] = encoder.encode([texts[row] or "" for row in chosen])
-        line.show(f"{start + len(chosen):,} of {len(rows):,} encoded", final=start + _CHUNK >= len(rows))
-    return FeatureTable(values, present, encoder.name, f"{encoder.revision}; pooling={encoder.pooling}")
+def encode_texts(vocabulary: Vocabulary, texts: Sequence[str | None], *, kind: Kind, out: Path) -> FeatureTable:
+    """Texts through MiniLM; a missing or empty one is missing.
+
+    Args:
+        vocabulary: whose texts; the table's rows are sorted by id, so that it serves every split.
+        texts: one a row.
+        kind: whose they are.
+        out: the table, which is read where it is made already.
+
+    Returns:
+        The features, in the order of the vocabulary.
+
+    Raises:
+        UsageError: a table of other texts is there.
+    """
+    text_of = {external: text for external, text in zip(vocabulary.ids, texts, strict=True) if text and text.strip()}
+    ids = sorted(vocabulary.ids)
+    run_text_job(
+        text_inputs(ids, [text_of.get(external) for external in ids], absent="no text"),
+        BertTextEncoder(BertTextConfig()),
+        out=out,
+        card=FeatureCard(kind, encoder="", revision=""),
+        chunk_size=_CHUNK,
+        line=ProgressLine(out.stem),
+    )
+    table, _ = align_features(read_features(out), vocabulary, name=out.stem)
+    return table
 
 
 def _frame(rows: Sequence[tuple[str | None, ...]], names: Sequence[str]) -> pl.DataFrame:
