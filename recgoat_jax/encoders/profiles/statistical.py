@@ -45,7 +45,8 @@ def statistical_profiles(dataset: Dataset, config: StatisticalConfig = Statistic
     """Profiles of all users from their training pairs.
 
     Each tells the number of items, the most frequent tags with their counts, the words that set the user's items apart
-    (in two of them or more, by count times ln(items / items with the word)), and how the user rates.
+    (in two of them or more), and how the user rates. Words are ordered by how many standard deviations their count is
+    above n p, the count of n items drawn at random, where a share p of all items has the word; from one on they count.
 
     Args:
         dataset: the prepared data set; only ``train`` of its pairs is read.
@@ -61,7 +62,7 @@ def statistical_profiles(dataset: Dataset, config: StatisticalConfig = Statistic
     tags = {name: _tags(columns[name]) for name in config.tag_columns if any(columns.get(name, ()))}
     words = [set(tokenize(cell or "")) for cell in columns.get(config.word_column, ())]
     document_frequency = Counter(word for row in words for word in row)
-    weight = {word: float(np.log(len(words) / count)) for word, count in document_frequency.items()}
+    share = {word: count / len(words) for word, count in document_frequency.items()}
     train, offsets = dataset.train, dataset.train.offsets(dataset.num_users)
     texts = {}
     for row, user in enumerate(dataset.users.ids):
@@ -74,7 +75,8 @@ def statistical_profiles(dataset: Dataset, config: StatisticalConfig = Statistic
             most = _most_frequent((tag for item in items for tag in tags_of[item]), config.most_tags)
             sentences += [f"Favourite {name}: {_listed(most)}."] if most else []
         if words:
-            telling = _telling(Counter(word for item in items for word in words[item]), weight, config.most_words)
+            counts = Counter(word for item in items for word in words[item])
+            telling = _telling(counts, share, drawn=len(items), most=config.most_words)
             sentences += [f"Words of several of these items: {_listed(telling)}."] if telling else []
         if train.ratings is not None:
             sentences.append(_rating_sentence(train.ratings[part], train.ratings))
@@ -96,10 +98,15 @@ def _most_frequent(tags: Iterable[str], most: int) -> list[tuple[str, int]]:
     return sorted(Counter(tags).items(), key=lambda entry: (-entry[1], entry[0]))[:most]
 
 
-def _telling(counts: Mapping[str, int], weight: Mapping[str, float], most: int) -> list[tuple[str, int]]:
-    """Words of two items or more, those first that few items of the catalogue have."""
-    several = [(word, count) for word, count in counts.items() if count > 1 and len(word) > 2 and weight[word] > 0]
-    return sorted(several, key=lambda entry: (-entry[1] * weight[entry[0]], entry[0]))[:most]
+def _telling(counts: Mapping[str, int], share: Mapping[str, float], *, drawn: int, most: int) -> list[tuple[str, int]]:
+    """Words of two items or more that as many items drawn at random would have less often, the rarest case first."""
+
+    def above_chance(word: str) -> float:
+        deviation = np.sqrt(drawn * share[word] * (1 - share[word]))
+        return float((counts[word] - drawn * share[word]) / deviation) if deviation > 0 else 0.0
+
+    several = [word for word, count in counts.items() if count > 1 and len(word) > 2 and above_chance(word) >= 1]
+    return [(word, counts[word]) for word in sorted(several, key=lambda word: (-above_chance(word), word))[:most]]
 
 
 def _listed(entries: Sequence[tuple[str, int]]) -> str:
