@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 from flax import nnx
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from recgoat_jax.data.dataset import Dataset, Interactions
 from recgoat_jax.data.feature_table import FeatureTable
@@ -95,15 +95,21 @@ class ColdStart:
                 a run without a user branch, or a run whose rating weights are learned.
             DataError: profiles of another width or encoder than those of the run.
         """
+        return self._vectors_of_users(self._rows_of(histories), profiles)
+
+    def _rows_of(self, histories: Sequence[Sequence[str]]) -> list[Int[np.ndarray, " _"]]:
+        """The items of each history, each once."""
+        return [np.unique(self._dataset.items.rows(history)) for history in histories]
+
+    def _vectors_of_users(
+        self, rows: Sequence[Int[np.ndarray, " _"]], profiles: Mapping[str, FeatureTable]
+    ) -> Float[np.ndarray, "users dim"]:
         dataset = self._dataset
         if profiles:
             used = isinstance(self._config, RecGoatConfig) and self._config.user_branch != "none"
             known = sorted(dataset.user_features) if used else []
-            if _check(profiles, dataset.user_features, known=known, kind="user") != len(histories):
-                raise UsageError(
-                    f"{len(histories)} histories and profiles of another number of users; expected as many."
-                )
-        rows = [np.unique(dataset.items.rows(history)) for history in histories]
+            if _check(profiles, dataset.user_features, known=known, kind="user") != len(rows):
+                raise UsageError(f"{len(rows)} histories and profiles of another number of users; expected as many.")
         read = np.any([table.present for table in profiles.values()], axis=0) if profiles else np.zeros(len(rows), bool)
         for number, (items, has_profile) in enumerate(zip(rows, read, strict=True), start=1):
             if not has_profile and not dataset.item_counts[items].any():
@@ -138,8 +144,8 @@ class ColdStart:
         Raises:
             UsageError: as in `user_vectors`; k out of range.
         """
-        vectors = self.user_vectors(histories, profiles=profiles)
-        rows = [np.unique(self._dataset.items.rows(history)) for history in histories]
+        rows = self._rows_of(histories)
+        vectors = self._vectors_of_users(rows, profiles)
         seen = Interactions(
             np.repeat(np.arange(len(rows)), [len(items) for items in rows]).astype(np.int32),
             np.concatenate([np.zeros(0, np.int32), *rows]).astype(np.int32),
