@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from recgoat_jax.losses.log_sums import Collective, Options, Rows, log_sums_of_negatives
-from recgoat_jax.losses.reduction import AxisName, Scalar, check_axis, masked_mean, matmul_precision, valid_rows
+from recgoat_jax.losses.reduction import AxisName, Scalar, alike, check_axis, masked_mean, matmul_precision, valid_rows
 
 Direction = Literal["forward", "both"]
 """``"forward"``: queries choose among keys. ``"both"``: the mean of that and of keys choosing among queries."""
@@ -95,7 +95,7 @@ def _cross_entropy_of_rows(
 ) -> Float[Array, ""]:
     """`in_batch_cross_entropy` of checked arguments; compiled here, so that calls outside a trace compile once."""
     precision = matmul_precision(queries)
-    queries, keys = valid_rows(queries, where), valid_rows(keys, where)
+    queries, keys = alike(valid_rows(queries, where), valid_rows(keys, where))
     if normalize:
         queries, keys = unit_rows(queries), unit_rows(keys)
     queries = queries / temperature

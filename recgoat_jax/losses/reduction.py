@@ -41,6 +41,14 @@ def widened(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
+def alike(
+    x: Float[Array, "*shape"], y: Float[Array, "*shape"]
+) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
+    """Both arrays in the wider of their types."""
+    dtype = jnp.promote_types(x.dtype, y.dtype)
+    return x.astype(dtype), y.astype(dtype)
+
+
 def matmul_precision(x: Float[Array, "*shape"]) -> jax.lax.Precision:
     """Full float32 products for float32 input on every platform; the platform's default for narrower input."""
     return jax.lax.Precision.DEFAULT if jnp.finfo(x.dtype).bits < 32 else jax.lax.Precision.HIGHEST

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array
 
+from recgoat_jax.losses import info_nce
 from tests.losses.table import example_arrays, named_losses
 
 LOSSES = named_losses()
@@ -96,3 +97,14 @@ def test_bfloat16_is_computed_in_float32(name: str) -> None:
     assert value.dtype == jnp.float32
     expected, _ = evaluated(name, tuple(x.astype(jnp.float32) for x in narrow), OTHERS)
     assert float(value) == pytest.approx(expected, rel=1e-5)
+
+
+def test_float32_beside_float64_has_a_gradient() -> None:
+    with jax.enable_x64(True):
+        wide = [jnp.asarray(np.asarray(x), jnp.float64) for x in STACKED[:2]]
+        expected = jax.grad(lambda x, y: info_nce(x, y, temperature=0.5), argnums=(0, 1))(*wide)
+        mixed = (wide[0], wide[1].astype(jnp.float32))
+        found = jax.grad(lambda x, y: info_nce(x, y, temperature=0.5), argnums=(0, 1))(*mixed)
+    assert [x.dtype for x in found] == [jnp.float64, jnp.float32]
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_allclose(np.asarray(x), np.asarray(y), atol=1e-6)
