@@ -13,5 +13,5 @@ CONFIG = Experiment(
     data=Movielens1m(),
     model=LightGcnConfig(initialization="normal", regularization="l2", regularization_weight=1e-3),
     optimizer=OptimizerConfig(learning_rate=5e-3),
-    loop=LoopConfig(batch_size=4096),
+    loop=LoopConfig(batch_size=16384),
 )

@@ -13,5 +13,5 @@ CONFIG = Experiment(
     data=Movielens1m(),
     model=RecGoatConfig(),
     optimizer=OptimizerConfig(learning_rate=5e-3),
-    loop=LoopConfig(batch_size=4096),
+    loop=LoopConfig(batch_size=16384),
 )
