@@ -1,12 +1,17 @@
 import re
+from pathlib import Path
 
 import jax
 import pytest
 from flax import nnx
 
+from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import UsageError
 from recgoat_jax.models import BprMfConfig, LightGcnConfig, ModelConfig, MostPopularConfig, RecGoatConfig, build_model
+from recgoat_jax.training import Experiment
+from recgoat_jax.training.batches import TrainingPairs
 from recgoat_jax.training.mesh import RULES, MeshShape, make_mesh, parse_mesh, path_names, rule_of
+from recgoat_jax.training.prepared import prepare_run
 from tests.worlds import blocks
 
 
@@ -83,3 +88,11 @@ def test_every_rule_is_used_and_the_moments_follow_their_parameter() -> None:
     assert [rule.pattern for rule in RULES if not any(rule_of(name) is rule for name in names)] == []
     assert rule_of("opt_state/1/mu/user_table/value") is rule_of("user_table/value") is not None
     assert rule_of("opt_state/1/nu/norm/scale/value") is None
+
+
+def test_a_mesh_of_one_device_is_the_plain_path() -> None:
+    experiment = Experiment("tiny", PreparedData(Path("not read")), BprMfConfig(dim=4))
+    run = prepare_run(experiment, blocks(), make_mesh(MeshShape(), jax.devices()[:1]))
+    assert run.placement is None
+    assert isinstance(run.pairs, TrainingPairs)
+    assert run.program.constants.shard is None
