@@ -8,6 +8,9 @@ from recgoat_jax.encoders.as_data import printable
 _TAG = re.compile(r"<\s*(/?)\s*(think|thinking|answer)\s*>", re.IGNORECASE)
 _FENCE_LINE = re.compile(r"^\s*(?:```|~~~)[\w-]*\s*$", re.MULTILINE)
 
+_ECHO = "and"
+"""What stands between the tags where the prompt names them, and in the answer of a model that repeats the prompt."""
+
 
 class _Tag(NamedTuple):
     start: int
@@ -28,7 +31,8 @@ def parse_answer(text: str, *, untagged: Literal["refuse", "accept"] = "refuse")
         untagged: whether a text without any tag counts as the answer: right where the answer alone was asked for.
 
     Returns:
-        The profile, stripped, without control characters; None where there is none or it is empty.
+        The profile, stripped, without control characters; None where there is none, it is empty, or it is
+            what a model says that repeats the prompt.
     """
     tags = [
         _Tag(m.start(), m.end(), m[1] == "/", "think" if m[2].lower() != "answer" else "answer")
@@ -42,7 +46,7 @@ def parse_answer(text: str, *, untagged: Literal["refuse", "accept"] = "refuse")
         begin, answers = 0, [tag for tag in tags if tag.name == "answer"]
     blocks = _blocks(text, begin, answers)
     if blocks:
-        return next((block for block in reversed(blocks) if block), None)
+        return next((block for block in reversed(blocks) if block not in ("", _ECHO)), None)
     thinking = any(tag.name == "think" and tag.start >= begin for tag in tags)
     if answers or thinking or (end_of_thought is None and untagged == "refuse"):
         return None

@@ -32,6 +32,8 @@ READ = [
 ]
 
 UNREADABLE = [
+    # An echo of the request, which names the tags.
+    "Write your reasoning within <think> and </think>, then the profile within <answer> and </answer>.",
     "",
     "I cannot help with that.",
     "<think>Hm. And then",
