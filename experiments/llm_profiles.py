@@ -5,7 +5,7 @@ of its own. It is far too small to profile anybody well; what is shown is that a
 through the whole path.
 
 Command:  make test-llm   (or python -m experiments.llm_profiles --server-python .venv-llm/bin/python)
-Cost:     about 2 minutes on 2 CPU cores, install aside (the server is compiled: about 15 minutes, once)
+Cost:     about 2 minutes on 2 CPU cores, install aside (the server is compiled once, which takes a while)
 
 Everything that was typed and printed is kept in a transcript; ``docs/llm-transcript.md`` is one.
 """
