@@ -1,12 +1,10 @@
-"""Cold items: a tenth of the items is wholly out of train, half of them validated, half tested; all items are ranked.
+"""Cold items: a tenth of the items is wholly out of train, half of them validated, half tested.
 
 Command:  python -m experiments.cold_items [movielens_1m] [scientific] [--data ROOT] [--out runs/cold_items]
 Writes:   experiments/results/cold_items.json and .md
 
-Rows: most popular; content kNN, its k chosen on validation; LightGCN; RecGOAT; kNN and RecGOAT with the scores of cold
-items multiplied by a factor, RecGOAT's chosen on validation, content kNN's the largest: how far new items are pushed up
-against trained ones is a choice of its own, which costs trained items places. Finished runs are read, stopped ones
-go on.
+Rows: most popular; content kNN, its k chosen on validation; LightGCN; RecGOAT. Each ranks all items, where a cold item
+has to win against the trained ones, and the cold items among themselves. Finished runs are read, stopped ones go on.
 """
 
 import argparse
@@ -14,7 +12,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -22,9 +20,9 @@ from experiments import lightgcn_movielens_1m, lightgcn_scientific, recgoat_movi
 from recgoat_jax.data import Dataset
 from recgoat_jax.encoders.recipes import AmazonScientific, Movielens1m, load_data, with_root
 from recgoat_jax.evaluation import EvalResult, Evaluator
-from recgoat_jax.evaluation.ranking import ScoreBlock, VectorPair
+from recgoat_jax.evaluation.ranking import ScoreBlock
 from recgoat_jax.evaluation.significance import compare
-from recgoat_jax.models import ContentKnn, MostPopularConfig, RecGoatConfig
+from recgoat_jax.models import ContentKnn, MostPopularConfig
 from recgoat_jax.report.tables import format_p
 from recgoat_jax.serving import Run, load_run
 from recgoat_jax.training import Experiment, LoopConfig, train
@@ -33,8 +31,9 @@ RESULTS = Path(__file__).parent / "results" / "cold_items.json"
 METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 CUTOFFS = LoopConfig().cutoffs
 NEIGHBORS = (1, 3, 10, 30, 100, 1000)
-FACTORS = (1.0, 1.5, 2.0, 3.0, 5.0)
-BASELINE = "content kNN, cold items pushed"
+BASELINE = "content kNN"
+AMONG = ("all items", "cold items")
+"""What is ranked."""
 SETS: dict[str, tuple[AmazonScientific | Movielens1m, Experiment, Experiment]] = {
     "scientific": (
         AmazonScientific(Path("prepared/amazon-scientific-cold"), protocol="cold_items"),
@@ -49,18 +48,41 @@ SETS: dict[str, tuple[AmazonScientific | Movielens1m, Experiment, Experiment]] =
 }
 
 
-def content_knn(dataset: Dataset, *, factor: float) -> tuple[str, EvalResult]:
-    """Test result of the k that is best on validation, scores of cold items multiplied by a factor."""
-    valid, test = (Evaluator(dataset, split, cutoffs=CUTOFFS) for split in ("valid", "test"))
-    factors = np.where(dataset.item_counts == 0, np.float32(factor), np.float32(1))
+class Row(NamedTuple):
+    """A row of the table, for one choice of what is ranked.
 
-    def scores(k: int) -> ScoreBlock:
-        knn = ContentKnn(dataset, k=k)
-        return lambda users: knn(users) * factors
+    Attributes:
+        note: what was chosen on validation.
+        test: the result.
+    """
 
-    found = {k: valid.from_scores(scores(k)).means["recall@20"] for k in NEIGHBORS}
+    note: str
+    test: EvalResult
+
+
+def ranked(dataset: Dataset, split: Literal["valid", "test"], scores: ScoreBlock, among: str) -> EvalResult:
+    """Evaluates scores; among cold items the trained ones come last."""
+    cold = dataset.item_counts == 0
+    last = np.finfo(np.float32).min
+
+    def of_cold(users: np.ndarray) -> np.ndarray:
+        return np.where(cold, scores(users), last)
+
+    return Evaluator(dataset, split, cutoffs=CUTOFFS).from_scores(scores if among == "all items" else of_cold)
+
+
+def content_knn(dataset: Dataset, among: str) -> Row:
+    """Content kNN with the k that is best on validation."""
+    models = {k: ContentKnn(dataset, k=k) for k in NEIGHBORS}
+    found = {k: ranked(dataset, "valid", knn, among).means["recall@20"] for k, knn in models.items()}
     best = max(NEIGHBORS, key=lambda k: found[k])
-    return f"k = {best}, factor {factor:g}", test.from_scores(scores(best))
+    return Row(f"k = {best}", ranked(dataset, "test", models[best], among))
+
+
+def trained(run: Run, epoch: int, among: str) -> Row:
+    """A trained model's result."""
+    users, items = run.vectors
+    return Row(f"epoch {epoch}", ranked(run.dataset, "test", lambda rows: users[rows] @ items.T, among))
 
 
 def rows(data: AmazonScientific | Movielens1m, lightgcn: Experiment, recgoat: Experiment) -> Iterator[Experiment]:
@@ -70,66 +92,52 @@ def rows(data: AmazonScientific | Movielens1m, lightgcn: Experiment, recgoat: Ex
     yield replace(recgoat, name="RecGOAT", data=data)
 
 
-def pushed(run: Run) -> tuple[str, EvalResult]:
-    """Test result with the factor on cold items that is best on validation."""
-    dataset = run.dataset
-    cold = (dataset.item_counts == 0)[:, None]
-    valid, test = (Evaluator(dataset, split, cutoffs=CUTOFFS) for split in ("valid", "test"))
-
-    def vectors(factor: float) -> VectorPair:
-        return run.vectors.users, np.where(cold, factor * run.vectors.items, run.vectors.items)
-
-    found = {factor: valid(vectors(factor)).means["recall@20"] for factor in FACTORS}
-    best = max(FACTORS, key=lambda factor: found[factor])
-    return f"factor {best:g}", test(vectors(best))
-
-
-def measured(name: str, *, root: Path | None, out: Path) -> list[dict[str, Any]]:
-    """The rows of a data set, each tested against content kNN."""
+def measured(name: str, *, root: Path | None, out: Path) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a data set, each tested against content kNN, by what is ranked."""
     data, lightgcn, recgoat = SETS[name]
     data = data if root is None else with_root(data, root)
     assert isinstance(data, AmazonScientific | Movielens1m)
     dataset = load_data(data).dataset
-    found: dict[str, tuple[str, EvalResult]] = {
-        BASELINE: content_knn(dataset, factor=max(FACTORS)),
-        "content kNN": content_knn(dataset, factor=1.0),
-    }
+    runs = {}
     for experiment in rows(data, lightgcn, recgoat):
         folder = out / name / experiment.name.replace(" ", "_")
-        run = train(experiment, workdir=folder)
-        finished = load_run(folder)
-        found[experiment.name] = (f"epoch {run.best_epoch}", finished.per_user)
-        if isinstance(experiment.model, RecGoatConfig):
-            found["RecGOAT, cold items pushed"] = pushed(finished)
-    tested = compare({row: result for row, (_, result) in found.items()}, baseline=BASELINE, metrics=METRICS)
-    p_values = {(one.candidate, one.metric): one.corrected_p for one in tested}
-    return [
-        {
-            "row": row,
-            "note": note,
-            "test": {metric: result.means[metric] for metric in METRICS},
-            "p": {metric: p_values.get((row, metric)) for metric in METRICS},
-            "users": len(result.users),
-        }
-        for row, (note, result) in found.items()
-    ]
-
-
-def as_markdown(found: dict[str, list[dict[str, Any]]]) -> str:
-    """One table a data set."""
-    lines: list[str] = []
-    for name, table in found.items():
-        lines += [
-            f"**{name}**, {table[0]['users']:,} users with cold items to find",
-            "",
-            f"| | {' | '.join(METRICS)} | p of recall@20 against {BASELINE} |",
-            "|---|" + "---|" * (len(METRICS) + 1),
+        runs[experiment.name] = train(experiment, workdir=folder).best_epoch, load_run(folder)
+    tables = {}
+    for among in AMONG:
+        found = {BASELINE: content_knn(dataset, among)}
+        found |= {row: trained(run, epoch, among) for row, (epoch, run) in runs.items()}
+        tested = compare({row: one.test for row, one in found.items()}, baseline=BASELINE, metrics=METRICS)
+        p_values = {(one.candidate, one.metric): one.corrected_p for one in tested}
+        tables[among] = [
+            {
+                "row": row,
+                "note": one.note,
+                "test": {metric: one.test.means[metric] for metric in METRICS},
+                "p": {metric: p_values.get((row, metric)) for metric in METRICS},
+                "users": len(one.test.users),
+            }
+            for row, one in found.items()
         ]
-        for row in sorted(table, key=lambda one: one["test"]["recall@20"]):
-            p = row["p"]["recall@20"]
-            cells = " | ".join(f"{row['test'][metric]:.4f}" for metric in METRICS)
-            lines.append(f"| {row['row']} ({row['note']}) | {cells} | {'' if p is None else format_p(p)} |")
-        lines.append("")
+    return tables
+
+
+def as_markdown(found: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
+    """A table for each data set and choice of what is ranked."""
+    lines: list[str] = []
+    for name, tables in found.items():
+        for among, table in tables.items():
+            lines += [
+                f"**{name}**, {among} ranked, {table[0]['users']:,} users with cold items to find",
+                "",
+                f"| | {' | '.join(METRICS)} | p against {BASELINE}: recall@20 / ndcg@20 |",
+                "|---|" + "---|" * (len(METRICS) + 1),
+            ]
+            for row in sorted(table, key=lambda one: one["test"]["recall@20"]):
+                cells = " | ".join(f"{row['test'][metric]:.4f}" for metric in METRICS)
+                known = [row["p"][metric] for metric in ("recall@20", "ndcg@20")]
+                told = "" if None in known else " / ".join(format_p(p) for p in known)
+                lines.append(f"| {row['row']} ({row['note']}) | {cells} | {told} |")
+            lines.append("")
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ Nothing is trained, so items without training pairs are scored like all others.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,6 +12,9 @@ from jaxtyping import Float, Int
 from recgoat_jax.data import Dataset
 from recgoat_jax.errors import UsageError
 from recgoat_jax.graphs.knn import check_positive, unit_rows
+
+_MOST_LIKENESSES = 2**28
+"""Numbers of a matrix of items by items that is kept, 1 GiB; beyond, cosines are computed user by user."""
 
 
 class ContentKnn:
@@ -51,10 +55,22 @@ class ContentKnn:
 
     def _of_user(self, user: int) -> Float[np.ndarray, " items"]:
         history = self._train.items[self._starts[user] : self._starts[user + 1]]
-        cosines = sum(unit @ unit[history].T for unit in self._unit) / len(self._unit)
+        whole = len(self._unit[0]) ** 2 <= _MOST_LIKENESSES
+        cosines = self._likeness[history] if whole else self._cosines(history)
         if len(history) > self._k:
-            cosines = np.partition(cosines, -self._k, axis=1)[:, -self._k :]
-        return np.asarray(cosines, np.float32).sum(axis=1)
+            cosines = np.partition(cosines, -self._k, axis=0)[-self._k :]
+        return cosines.sum(axis=0, dtype=np.float32)
+
+    @cached_property
+    def _likeness(self) -> Float[np.ndarray, "items items"]:
+        return self._cosines(np.arange(len(self._unit[0])))
+
+    def _cosines(self, rows: Int[np.ndarray, " rows"]) -> Float[np.ndarray, "rows items"]:
+        """Between some items and all, the mean over the modalities."""
+        found = np.zeros((len(rows), len(self._unit[0])), np.float32)
+        for unit in self._unit:
+            found += unit[rows] @ unit.T / len(self._unit)
+        return found
 
 
 __all__ = ["ContentKnn"]

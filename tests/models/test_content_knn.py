@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 
 from recgoat_jax.errors import UsageError
-from recgoat_jax.models import ContentKnn
+from recgoat_jax.models import ContentKnn, content_knn
 from tests.worlds import blocks
 
 
-def test_scores_against_loops() -> None:
+@pytest.mark.parametrize("kept", [2**28, 0])
+def test_scores_against_loops(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content_knn, "_MOST_LIKENESSES", kept)
     world = blocks(cold=(3,))
     scores = ContentKnn(world, k=2)(np.array([0, 7]))
     for row, user in enumerate((0, 7)):
