@@ -37,7 +37,7 @@ from recgoat_jax.models.rec_goat_inputs import (
     modality_inputs,
     untrained_items,
 )
-from recgoat_jax.models.rec_goat_item_graphs import cold_item_graph, mixed_item_graph
+from recgoat_jax.models.rec_goat_item_graphs import cold_item_graph, mean_of_neighbors, mixed_item_graph
 from recgoat_jax.models.rec_goat_users import UserSide
 from recgoat_jax.nn.alignment import AdaptiveTransport, Aligned, match_scale
 from recgoat_jax.nn.dropout import dropout
@@ -113,7 +113,14 @@ class RecGoat(nnx.Module):
         self.item_graph = Constant(graph) if use_id_graph else None
         use_neighbors = self.trained_items is not None and config.cold_items != "zero" and bool(inputs)
         self.cold_graph = (
-            Constant(cold_item_graph(inputs, shares=dict(config.modality_shares), num_items=dataset.num_items))
+            Constant(
+                cold_item_graph(
+                    inputs,
+                    shares=dict(config.modality_shares),
+                    temperature=config.cold_temperature,
+                    num_items=dataset.num_items,
+                )
+            )
             if use_neighbors
             else None
         )
@@ -191,15 +198,14 @@ class RecGoat(nnx.Module):
         with jax.named_scope("user-item graph"):
             nodes = self.interactions(jnp.concatenate([users, items]), num_layers=config.num_layers)
         user_vectors, collaborative = nodes[: len(users)], nodes[len(users) :]
-        if self.cold_graph is not None:
-            with jax.named_scope("cold items"):
-                # An item that training does not know has no pairs: its row is zero so far.
-                collaborative = collaborative + graph_product(self.cold_graph.get_value(), collaborative)
         id_view, hop = collaborative, None
         if self.item_graph is not None:
             with jax.named_scope("item graph"):
                 hop = graph_product(self.item_graph.get_value(), items)
             id_view = collaborative + config.id_graph_weight * hop
+        if self.cold_graph is not None and trained is not None:
+            with jax.named_scope("cold items"):
+                id_view = jnp.where(trained[:, None], id_view, mean_of_neighbors(self.cold_graph.get_value(), id_view))
         if self.profiles is not None:
             with jax.named_scope("user graph"):
                 user_vectors = self.profiles(

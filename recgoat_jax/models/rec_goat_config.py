@@ -44,6 +44,8 @@ class RecGoatConfig:
     """Relative weight of a modality, by name, in the mixed item graph and at the start of the fusion; others: 1."""
     cold_items: ColdItems = "neighbors"
     """What items without training pairs have in place of a trained ID row."""
+    cold_temperature: float = 0.05
+    """Temperature of the softmax over likenesses that weighs the neighbours of an item without training pairs."""
     branch_layers: int = 1
     """Graph attention layers of a modality branch."""
     heads: int = 2
@@ -102,6 +104,8 @@ class RecGoatConfig:
             raise ValueError(f"dim {self.dim} is not a multiple of heads {self.heads}; choose a width that is.")
         if not 0.0 <= self.co_purchase_share < 1.0:
             raise ValueError(f"co_purchase_share is {self.co_purchase_share}; expected a share from 0 to below 1.")
+        if not self.cold_temperature > 0.0:
+            raise ValueError(f"cold_temperature is {self.cold_temperature}; expected a number above 0.")
         if not 0.0 < self.id_share <= 1.0:
             raise ValueError(f"id_share is {self.id_share}; expected a weight above 0 and up to 1.")
 

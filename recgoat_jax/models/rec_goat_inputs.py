@@ -35,8 +35,8 @@ ItemGraphSource = Literal["given", "features"]
 
 ColdItems = Literal["table", "zero", "neighbors"]
 """``"table"``: the values that its row started with, and it takes part in all graphs. ``"zero"``: nothing, and it only
-receives over graphs. ``"neighbors"``: the same, and the mean of its nearest trained neighbours' collaborative vectors
-stands in the place of its own."""
+receives over graphs. ``"neighbors"``: the same, and a mean of its nearest trained neighbours' ID views stands in the
+place of its own, as long as theirs are on average."""
 
 UserBranch = Literal["none", "features", "graph", "neighbors"]
 

@@ -2,12 +2,19 @@
 
 from collections.abc import Mapping
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from recgoat_jax.data import Dataset
 from recgoat_jax.graphs import Adjacency, cached_graph, co_occurrence_graph, mix_graphs, neighbor_graph
 from recgoat_jax.graphs.edges import graph_from_edges
+from recgoat_jax.graphs.products import AnyGraph, graph_product
 from recgoat_jax.models.rec_goat_inputs import ModalityInput
+
+_TINY = 1e-24
+"""Keeps the derivative of a length finite at zero."""
 
 
 def mixed_item_graph(
@@ -46,13 +53,16 @@ def mixed_item_graph(
 
 
 def cold_item_graph(
-    inputs: Mapping[str, ModalityInput], *, shares: Mapping[str, float], num_items: int
+    inputs: Mapping[str, ModalityInput], *, shares: Mapping[str, float], temperature: float, num_items: int
 ) -> Adjacency | None:
     """From their nearest trained neighbours to the items that training does not know, in weights that sum to 1.
+
+    Within a modality the weights are a softmax over likenesses: the nearest neighbour says more than the tenth.
 
     Args:
         inputs: the modalities.
         shares: relative weights of the modalities.
+        temperature: of the softmax.
         num_items: rows of the item vocabulary.
 
     Returns:
@@ -65,7 +75,11 @@ def cold_item_graph(
         kept = cold[listed.receivers] & ~cold[listed.senders]
         receivers.append(listed.receivers[kept].astype(np.int64))
         senders.append(listed.senders[kept].astype(np.int64))
-        weights.append(np.full(int(kept.sum()), shares.get(name, 1.0)))
+        likeness = listed.weights[kept].astype(np.float64) / temperature
+        largest = np.full(num_items, -np.inf)
+        np.maximum.at(largest, receivers[-1], likeness)
+        parts = np.exp(likeness - largest[receivers[-1]])
+        weights.append(shares.get(name, 1.0) * parts / np.bincount(receivers[-1], parts, num_items)[receivers[-1]])
     places, position = np.unique(np.concatenate(receivers) * num_items + np.concatenate(senders), return_inverse=True)
     graph = graph_from_edges(
         places // num_items,
@@ -77,4 +91,23 @@ def cold_item_graph(
     return Adjacency.from_graph(graph) if inputs else None
 
 
-__all__ = ["cold_item_graph", "mixed_item_graph"]
+def mean_of_neighbors(graph: AnyGraph, vectors: Float[Array, "items dim"]) -> Float[Array, "items dim"]:
+    """The weighted mean of the neighbours' vectors, stretched to the weighted mean of their lengths.
+
+    A mean of vectors of different directions is shorter than they are, and an item whose vector is short loses every
+    comparison: its score would say how much its neighbours differ.
+
+    Args:
+        graph: weights that sum to 1 for each row that receives.
+        vectors: ``items x dim``.
+
+    Returns:
+        ``items x dim``; zero for rows that receive nothing.
+    """
+    lengths = jnp.sqrt(jnp.sum(jnp.square(vectors), axis=1, keepdims=True) + _TINY)
+    received = graph_product(graph, jnp.concatenate([vectors, lengths], axis=1))
+    mean, length = received[:, :-1], received[:, -1:]
+    return mean * length * jax.lax.rsqrt(jnp.sum(jnp.square(mean), axis=1, keepdims=True) + _TINY)
+
+
+__all__ = ["cold_item_graph", "mean_of_neighbors", "mixed_item_graph"]

@@ -257,7 +257,7 @@ def test_id_only_is_lightgcn(world: Dataset) -> None:
     np.testing.assert_allclose(ours.users, reference.users, atol=1e-6)
 
 
-def test_items_that_training_does_not_know_take_the_mean_of_their_nearest_trained_neighbours() -> None:
+def test_items_that_training_does_not_know_take_a_mean_of_their_nearest_trained_neighbours() -> None:
     world, cold = blocks(cold=(3, 12)), np.array([3, 12])
     alone = replace(ablation(SMALL, "cmcl_only"), fusion="id", modalities=("text",), id_graph_weight=0.0)
     items = {
@@ -269,7 +269,12 @@ def test_items_that_training_does_not_know_take_the_mean_of_their_nearest_traine
     similarity = unit @ unit.T
     similarity[:, cold] = -np.inf
     nearest = np.argsort(-similarity[cold], axis=1)[:, : alone.neighbors]
-    np.testing.assert_allclose(items["neighbors"][cold], items["neighbors"][nearest].mean(axis=1), atol=1e-6)
+    for item, others in zip(cold, nearest, strict=True):
+        weights = np.exp(similarity[item, others] / alone.cold_temperature)
+        weights /= weights.sum()
+        mean = weights @ items["neighbors"][others]
+        length = weights @ np.linalg.norm(items["neighbors"][others], axis=1)
+        np.testing.assert_allclose(items["neighbors"][item], mean / np.linalg.norm(mean) * length, atol=1e-6)
     np.testing.assert_array_equal(items["zero"][cold], 0)
     # Without an edge, the first of L + 1 layers alone: the row that it started with.
     start = np.asarray(make(alone, world).item_table[...])[cold]
@@ -294,6 +299,7 @@ CHANGES = {
     "co_purchase_share": 0.9,
     "modality_shares": (("text", 3.0),),
     "cold_items": "table",
+    "cold_temperature": 5.0,
     "branch_layers": 2,
     "heads": 4,
     "feature_dropout": 0.6,
