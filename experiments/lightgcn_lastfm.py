@@ -1,7 +1,8 @@
 """LightGCN on Last.fm (published split).
 
 Command:  recgoat train experiments/lightgcn_lastfm.py
-Expected: not measured yet
+Cost:     about 4 minutes on 2 busy CPU cores, and as long to encode the paragraphs on first use
+Expected: test recall@10 .2405, ndcg@10 .2519 (seed 0)
 """
 
 from recgoat_jax.encoders.recipes import LastFm

@@ -1,7 +1,8 @@
 """RecGOAT on Last.fm (published split): an LLM's paragraphs of artists and listeners through MiniLM.
 
 Command:  recgoat train experiments/recgoat_lastfm.py
-Expected: not measured yet
+Cost:     about 5 minutes on 2 busy CPU cores, and as long to encode the paragraphs on first use
+Expected: test recall@10 .2504, ndcg@10 .2610 (seed 0; LightGCN .2405 / .2519, p < .001)
 """
 
 from recgoat_jax.encoders.recipes import LastFm
