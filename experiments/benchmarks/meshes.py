@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -212,15 +212,8 @@ def as_markdown(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Runs everything and writes the results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="root of the shared research data")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=15, help="rounds of ten steps for the overhead")
-    parser.add_argument("--out", type=Path, default=ROOT / "experiments" / "results" / "meshes", help="without suffix")
-    given = parser.parse_args()
-    runs: list[dict[str, Any]] = []
+def compared_runs(epochs: int, data: Path | None) -> Iterator[dict[str, Any]]:
+    """Trains every form, and compares it with the first of its series."""
     with tempfile.TemporaryDirectory() as scratch:
         for experiment, forms in SERIES.items():
             folder = Path(scratch) / experiment
@@ -230,8 +223,8 @@ def main() -> None:
                 line = trained(
                     experiment,
                     form,
-                    given.epochs,
-                    given.data,
+                    epochs,
+                    data,
                     folder / form[0].replace(" ", "-"),
                     program="experiments.benchmarks.moved_bit" if moved else "recgoat_jax.cli.main",
                     variables={"RECGOAT_MOVED": MOVED_PARAMETER},
@@ -242,10 +235,27 @@ def main() -> None:
                 every = [abs(line[s][m] - plain[s][m]) for s in ("valid", "test") for m in plain[s]]
                 named = {"experiment": experiment, "form": form[0]}
                 same = "identical" if ranks == digest else "DIFFERENT"
-                runs.append({**named, **line, "difference": max(every), "ranks": same})
-                print(json.dumps(runs[-1]), flush=True)
-    found = {"epochs": given.epochs, "runs": runs, "overhead": overhead(given.data, given.rounds)}
-    given.out.with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n")
+                told = {**named, **line, "difference": max(every), "ranks": same}
+                print(json.dumps(told), flush=True)
+                yield told
+
+
+def main() -> None:
+    """Runs everything and writes the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="root of the shared research data")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=15, help="rounds of ten steps for the overhead")
+    parser.add_argument("--out", type=Path, default=ROOT / "experiments" / "results" / "meshes", help="without suffix")
+    parser.add_argument("--overhead", action="store_true", help="the overhead alone, beside the stored runs")
+    given = parser.parse_args()
+    stored = given.out.with_suffix(".json")
+    if given.overhead:
+        found = json.loads(stored.read_text())
+    else:
+        found = {"epochs": given.epochs, "runs": list(compared_runs(given.epochs, given.data))}
+    found["overhead"] = overhead(given.data, given.rounds)
+    stored.write_text(json.dumps(found, indent=2) + "\n")
     given.out.with_suffix(".md").write_text(as_markdown(found))
     print(as_markdown(found))
 
