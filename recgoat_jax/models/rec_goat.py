@@ -17,7 +17,7 @@ runs are settings (`recgoat_jax.models.rec_goat_variants`).
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ from jaxtyping import Array, Float, Key
 
 from recgoat_jax.data import Dataset
 from recgoat_jax.graphs.products import graph_product
-from recgoat_jax.graphs.shard import Shard, counted_rows, example_axes, rows_axis, take_rows
+from recgoat_jax.graphs.shard import LocalRows, Shard, counted_rows, example_axes, rows_axis, take_rows
 from recgoat_jax.losses import cmcl_loss, info_nce
 from recgoat_jax.models.objective import first_examples, ranking_terms, spread_contrast
 from recgoat_jax.models.protocols import Batch, LossOutput, Untrained, Vectors
@@ -41,7 +41,7 @@ from recgoat_jax.models.rec_goat_item_graphs import cold_item_graph, mean_of_nei
 from recgoat_jax.models.rec_goat_users import UserSide
 from recgoat_jax.nn.alignment import AdaptiveTransport, Aligned, match_scale
 from recgoat_jax.nn.dropout import dropout
-from recgoat_jax.nn.fusion import DenseFusion, WeightedFusion
+from recgoat_jax.nn.fusion import DenseFusion, WeightedFusion, weighted_sum
 from recgoat_jax.nn.variables import Constant, initial_table
 
 
@@ -228,32 +228,69 @@ class RecGoat(nnx.Module):
             )
             for name, transport in self.transports.items()
         }
-        fitted = present if trained is None else {name: mask & trained for name, mask in present.items()}
-        fused = self._fuse(views, aligned, present, fitted, axis_name=rows_axis(shard))
-        if self.norm is not None:
-            fused = dropout(self.norm(fused), subkey(len(views)), rate=config.output_dropout, rows=item_rows)
-            fused = fused * jax.lax.rsqrt(jnp.sum(jnp.square(fused), axis=-1, keepdims=True) + 1e-12)
+        if self.dense is not None:
+            fused = self.dense(views, present)
+        elif self.weighting is not None:
+            others = {name: one.values for name, one in aligned.items()}
+            fused = self.weighting(self._scaled(views["id"], others, axis_name=rows_axis(shard)), present)
+        else:
+            fused = views["id"]
+        fused = self._finished(fused, key=subkey(len(views)), rows=item_rows)
         return Encoded(user_vectors, fused, views, collaborative, hop, aligned)
 
-    def _fuse(
+    def mixed(
         self,
-        views: Mapping[str, Float[Array, "items dim"]],
-        aligned: Mapping[str, Aligned],
-        present: Mapping[str, Array],
-        fitted: Mapping[str, Array],
+        encoded: Encoded,
+        weights: Float[Array, " views"],
         *,
-        axis_name: str | None,
+        representation: Literal["aligned", "unaligned"] = "aligned",
     ) -> Float[Array, "items dim"]:
-        if self.dense is not None:
-            return self.dense(views, present)
-        if self.weighting is None:
-            return views["id"]
-        others = {name: one.values for name, one in aligned.items()}
-        if self.config.scale == "match":
-            others = {
-                name: match_scale(x, views["id"], fitted[name], axis_name=axis_name) for name, x in others.items()
-            }
-        return self.weighting({"id": views["id"], **others}, present)
+        """Item vectors of a pass under other fusion weights; dropout off, nothing is trained.
+
+        Args:
+            encoded: from `encode`, of a model with weighted fusion.
+            weights: of ``"id"`` and every modality, in the order of ``encoded.views``; not negative.
+            representation: the modalities after transport, as they are fused, or before it.
+
+        Returns:
+            ``items x dim``, scaled and finished as the model's own. An item that has none of the views with a weight
+            is fused to zero.
+        """
+        id_view = encoded.views["id"]
+        match representation:
+            case "aligned":
+                others = {name: one.values for name, one in encoded.aligned.items()}
+            case "unaligned":
+                others = {name: encoded.views[name] for name in encoded.aligned}
+        present = {name: branch.present[...] for name, branch in self.branches.items()}
+        return self._finished(weighted_sum(weights, self._scaled(id_view, others), present))
+
+    def _scaled(
+        self,
+        id_view: Float[Array, "items dim"],
+        others: Mapping[str, Float[Array, "items dim"]],
+        *,
+        axis_name: str | None = None,
+    ) -> dict[str, Float[Array, "items dim"]]:
+        """The views that are summed, the ID view first."""
+        if self.config.scale == "none":
+            return {"id": id_view, **others}
+        trained = None if self.trained_items is None else self.trained_items[...]
+        scaled = {"id": id_view}
+        for name, view in others.items():
+            present = self.branches[name].present[...]
+            fitted = present if trained is None else present & trained
+            scaled[name] = match_scale(view, id_view, fitted, axis_name=axis_name)
+        return scaled
+
+    def _finished(
+        self, fused: Float[Array, "items dim"], *, key: Key[Array, ""] | None = None, rows: LocalRows | None = None
+    ) -> Float[Array, "items dim"]:
+        """What follows the fusion."""
+        if self.norm is None:
+            return fused
+        fused = dropout(self.norm(fused), key, rate=self.config.output_dropout, rows=rows)
+        return fused * jax.lax.rsqrt(jnp.sum(jnp.square(fused), axis=-1, keepdims=True) + 1e-12)
 
     def loss(self, batch: Batch, *, key: Key[Array, ""], shard: Shard | None = None) -> LossOutput:
         """BPR, L2, CMCL, the transport cost and the optional contrasts, each weighted."""

@@ -33,11 +33,13 @@ class Aligned(NamedTuple):
         values: ``items x dim``.
         cost: transport cost <P/d, C>, with a gradient towards both sides (zero where no plan is solved).
         marginal_error: largest deviation of a row sum of the plan from 1.
+        plan: P, ``dim x dim``, the base map from the modality's axes to the ID axes; None where there is none.
     """
 
     values: Float[Array, "items dim"]
     cost: Float[Array, ""]
     marginal_error: Float[Array, ""]
+    plan: Float[Array, "dim dim"] | None = None
 
 
 def root_mean_square(
@@ -174,7 +176,7 @@ class AdaptiveTransport(nnx.Module):
         )
         maps = [part for part in (base, None if self.residual is None else self.residual[...]) if part is not None]
         aligned = values @ sum(maps[1:], start=maps[0]) if maps else jnp.zeros_like(values)
-        return Aligned(aligned, cost, error)
+        return Aligned(aligned, cost, error, base)
 
 
 __all__ = [

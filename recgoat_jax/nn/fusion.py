@@ -15,6 +15,38 @@ FusionWeights = Literal["learned", "fixed", "unconstrained"]
 published program's free scalars, the ID weight being 1 minus the others."""
 
 
+def weighted_sum(
+    weights: Float[Array, " views"],
+    views: Mapping[str, Float[Array, "items dim"]],
+    present: Mapping[str, Bool[Array, " items"]],
+) -> Float[Array, "items dim"]:
+    """Weighted sum of views; an item's weights are rescaled to sum to 1 over the views that it has.
+
+    Args:
+        weights: one a view, not negative.
+        views: name to vectors, in the order of the weights.
+        present: name to mask; a name that is absent is complete.
+
+    Returns:
+        ``items x dim``; zero for an item that has none of the views with a weight.
+    """
+    first = next(iter(views.values()))
+    complete = jnp.ones(len(first), bool)
+    masks = jnp.stack([present.get(name, complete) for name in views], axis=1)
+    kept = jnp.where(masks, weights, 0.0)
+    total = jnp.sum(kept, axis=1, keepdims=True)
+    rows = kept / jnp.where(total > 0, total, 1.0)
+    return _summed(rows, views)
+
+
+def _summed(
+    rows: Float[Array, "items views"], views: Mapping[str, Float[Array, "items dim"]]
+) -> Float[Array, "items dim"]:
+    """The sum of views, each item's by its own weights."""
+    products = [rows[:, position, None] * view for position, view in enumerate(views.values())]
+    return sum(products, start=jnp.zeros_like(products[0]))
+
+
 class WeightedFusion(nnx.Module):
     """Weighted sum of views, one weight a view; a missing view's weight goes to the views that an item has.
 
@@ -54,18 +86,11 @@ class WeightedFusion(nnx.Module):
         Returns:
             ``items x dim``.
         """
+        ordered = {name: views[name] for name in self.names}
         weights = self.shares()
-        complete = jnp.ones(views[self.names[0]].shape[0], bool)
-        masks = jnp.stack([present.get(name, complete) for name in self.names], axis=1)
         if self.weights == "unconstrained":
-            rows = jnp.broadcast_to(weights, masks.shape)
-        else:
-            kept = jnp.where(masks, weights, 0.0)
-            rows = kept / jnp.sum(kept, axis=1, keepdims=True)
-        return sum(
-            (rows[:, position, None] * views[name] for position, name in enumerate(self.names)),
-            start=jnp.zeros_like(views[self.names[0]]),
-        )
+            return _summed(jnp.broadcast_to(weights, (len(ordered["id"]), len(weights))), ordered)
+        return weighted_sum(weights, ordered, present)
 
 
 class DenseFusion(nnx.Module):
@@ -99,4 +124,4 @@ class DenseFusion(nnx.Module):
                 return self.map(sum(ordered[1:], start=ordered[0]))
 
 
-__all__ = ["DenseFusion", "FusionWeights", "WeightedFusion"]
+__all__ = ["DenseFusion", "FusionWeights", "WeightedFusion", "weighted_sum"]

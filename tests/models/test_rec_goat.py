@@ -196,6 +196,22 @@ def test_items_without_a_modality_keep_the_weight_on_the_others(world: Dataset) 
     np.testing.assert_allclose(encoded.items[missing], expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("output", ["plain", "normalized"])
+def test_mixtures_of_a_pass(world: Dataset, output: str) -> None:
+    model = make(replace(SMALL, output=output), world)
+    encoded = model.encode()
+    np.testing.assert_allclose(model.mixed(encoded, model.weighting.shares()), encoded.items, rtol=1e-5, atol=1e-6)
+    text_alone = jnp.array([float(name == "text") for name in encoded.views])
+    for representation, view in (("aligned", encoded.aligned["text"].values), ("unaligned", encoded.views["text"])):
+        found = model.mixed(encoded, text_alone, representation=representation)
+        if output == "normalized":
+            centred = view - view.mean(axis=1, keepdims=True)
+            expected = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+        else:
+            expected = view * np.sqrt(np.mean(np.square(encoded.views["id"])) / np.mean(np.square(view)))
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
 def test_any_number_of_modalities(world: Dataset, batch: Batch) -> None:
     more = replace(world, item_features={**world.item_features, "audio": world.item_features["text"]})
     model = make(SMALL, more)

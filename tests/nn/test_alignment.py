@@ -5,7 +5,7 @@ import pytest
 from flax import nnx
 
 from recgoat_jax.nn.alignment import AdaptiveTransport, match_scale, root_mean_square, standardize
-from recgoat_jax.nn.fusion import DenseFusion, WeightedFusion
+from recgoat_jax.nn.fusion import DenseFusion, WeightedFusion, weighted_sum
 
 ALL = jnp.ones(64, bool)
 
@@ -24,6 +24,7 @@ def test_a_plan_undoes_a_permutation_of_axes() -> None:
     )(5.0 * target[:, order], target, present=ALL)
     np.testing.assert_allclose(aligned.values, standardize(target, ALL), atol=1e-3)
     assert float(aligned.marginal_error) < 1e-3
+    np.testing.assert_allclose(aligned.plan, np.eye(4)[:, order].T, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,12 @@ def test_weighted_fusion_by_hand() -> None:
     views = {"id": jnp.ones((2, 1)), "text": 2 * jnp.ones((2, 1)), "image": 4 * jnp.ones((2, 1))}
     fused = fusion(views, {"image": jnp.array([True, False])})
     np.testing.assert_allclose(fused[:, 0], [0.5 + 0.5 + 1.0, (0.5 + 0.5) / 0.75], rtol=1e-6)
+
+
+def test_a_weight_on_views_that_an_item_lacks_leaves_zero() -> None:
+    views = {"id": jnp.ones((2, 1)), "image": 4 * jnp.ones((2, 1))}
+    mixed = weighted_sum(jnp.array([0.0, 1.0]), views, {"image": jnp.array([True, False])})
+    np.testing.assert_array_equal(mixed[:, 0], [4.0, 0.0])
 
 
 def test_unconstrained_weights_are_the_published_form() -> None:
