@@ -19,15 +19,12 @@ from jaxtyping import Bool, Float, Int
 from recgoat_jax.data.dataset import Dataset, Interactions
 from recgoat_jax.data.feature_table import FeatureTable
 from recgoat_jax.errors import DataError, UsageError
-from recgoat_jax.models.build import ModelConfig, build_model
 from recgoat_jax.models.light_gcn import LightGcnConfig
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.serving.lists import UserRecommendations
 from recgoat_jax.serving.newcomers import Newcomers, with_items, with_users
 from recgoat_jax.serving.run import Run, ServedVectors
-from recgoat_jax.training.checkpoint import Checkpoints
-from recgoat_jax.training.experiment import from_json
-from recgoat_jax.training.layout import Layout
+from recgoat_jax.serving.trained import best_parameters, model_config, starting_model
 
 _NO_FEATURES: Mapping[str, FeatureTable] = {}
 
@@ -47,14 +44,13 @@ class ColdStart:
     """
 
     def __init__(self, run: Run, *, checkpoints: Path | None = None) -> None:
-        config: ModelConfig = from_json(ModelConfig, run.config["model"])
+        config = model_config(run)
         if not isinstance(config, RecGoatConfig | LightGcnConfig):
             raise UsageError(
                 f"{run.directory}: found a run of {run.result['model']}; expected one of RecGoat, or of LightGcn for "
                 "users with a history. Other models have no vectors for newcomers."
             )
-        self.run, self._config = run, config
-        self._checkpoints = run.directory / "checkpoints" if checkpoints is None else checkpoints
+        self.run, self._config, self._checkpoints = run, config, checkpoints
 
     def item_vectors(self, features: Mapping[str, FeatureTable]) -> Float[np.ndarray, "items dim"]:
         """Vectors of new items.
@@ -172,19 +168,10 @@ class ColdStart:
     @cached_property
     def _params(self) -> nnx.State:
         """The parameters that gave the result of the run."""
-        _, params, _ = nnx.split(build_model(self._config, self._dataset, rngs=nnx.Rngs(0)), nnx.Param, ...)
-        if not (self._checkpoints / "best").is_dir():
-            raise DataError.at(
-                self._checkpoints,
-                found="no checkpoint",
-                expected="the checkpoints of the run, with 'best' among them",
-                action="Name their place, or train the run again.",
-            )
-        with Checkpoints(self._checkpoints, layout=Layout.of(self._dataset)) as saves:
-            return saves.restore_latest_best(params)
+        return best_parameters(self.run, starting_model(self.run, self._dataset), checkpoints=self._checkpoints)
 
     def _vectors(self, extended: Newcomers) -> ServedVectors:
-        model = build_model(self._config, extended.dataset, rngs=nnx.Rngs(0), untrained=extended.untrained)
+        model = starting_model(self.run, extended.dataset, untrained=extended.untrained)
         definition, empty, rest = nnx.split(model, nnx.Param, ...)
 
         def grown(trained: jax.Array, like: jax.Array) -> np.ndarray:

@@ -7,6 +7,7 @@ a key.
 from enum import IntEnum
 
 import jax
+from flax import nnx
 from jaxtyping import Array, Int, Key
 
 
@@ -33,4 +34,16 @@ def tagged_key(root: Key[Array, ""], tag: Tag, counter: int | Int[Array, ""]) ->
     return jax.random.fold_in(jax.random.fold_in(root, tag), counter)
 
 
-__all__ = ["Tag", "tagged_key"]
+def starting_rngs(root: Key[Array, ""]) -> nnx.Rngs:
+    """What the parameters of a run start from.
+
+    Args:
+        root: root key of the run.
+
+    Returns:
+        Random streams for `build_model`.
+    """
+    return nnx.Rngs(params=tagged_key(root, Tag.INITIALIZATION, 0))
+
+
+__all__ = ["Tag", "starting_rngs", "tagged_key"]

@@ -34,7 +34,7 @@ from recgoat_jax.models.protocols import Vectors
 from recgoat_jax.training import hosts
 from recgoat_jax.training.batches import TrainingPairs
 from recgoat_jax.training.experiment import Experiment, from_json
-from recgoat_jax.training.keys import Tag, tagged_key
+from recgoat_jax.training.keys import starting_rngs
 from recgoat_jax.training.layout import Layout
 from recgoat_jax.training.mesh import lay_out, place_vocabularies, spec_of
 from recgoat_jax.training.optimizer import make_optimizer
@@ -114,7 +114,7 @@ def _prepared(experiment: Experiment, dataset: Dataset, mesh: Mesh | None, share
     placement = None if mesh is None or mesh.size == 1 else place_vocabularies(dataset, mesh)
     root = jax.random.key(experiment.seed)
     with _where_models_are_made(placement):
-        model = build_model(experiment.model, dataset, rngs=nnx.Rngs(params=tagged_key(root, Tag.INITIALIZATION, 0)))
+        model = build_model(experiment.model, dataset, rngs=starting_rngs(root))
         size = experiment.loop.batch_size
         if placement is None:
             pairs: AnyPairs = TrainingPairs.from_dataset(dataset, batch_size=size)
