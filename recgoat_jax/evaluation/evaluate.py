@@ -166,12 +166,13 @@ class Evaluator:
         cutoffs: cut-offs of the metrics.
         metrics: which metrics.
         exclude: splits whose items are no candidates.
+        users: rows of the users that are ranked, such as a sample; None: all.
         block_size: users scored at once; default: by the size of the catalogue.
         placement: where users and items are on a mesh, whose devices then share the work; None: all on one device.
             The result is the same.
 
     Raises:
-        DataError: the split is empty, or no user of it has a training item.
+        DataError: the split is empty, or no user of it (that is asked for) has a training item.
         UsageError: a cut-off below 1, a split that excludes itself, or a placement of another data set.
     """
 
@@ -183,6 +184,7 @@ class Evaluator:
         cutoffs: Sequence[int] = CUTOFFS,
         metrics: Sequence[MetricName] = METRIC_NAMES,
         exclude: Sequence[ExcludedSplit] = ("train",),
+        users: Int[np.ndarray, " rows"] | None = None,
         block_size: int | None = None,
         placement: Placement | None = None,
     ) -> None:
@@ -193,6 +195,8 @@ class Evaluator:
         self.cutoffs, self.metrics = tuple(cutoffs), tuple(metrics)
         pairs = dataset.split(split)
         known = dataset.user_counts[pairs.users] > 0
+        if users is not None:
+            known &= np.isin(pairs.users, users)
         targets = Interactions(pairs.users[known], pairs.items[known])
         if len(targets) == 0:
             raise DataError(

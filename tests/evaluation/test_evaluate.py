@@ -52,6 +52,18 @@ def test_recall_equals_loops(
     )
 
 
+def test_some_users_alone_have_the_values_that_they_have_among_all(
+    dataset: Dataset, vectors: tuple[np.ndarray, np.ndarray], result: EvalResult
+) -> None:
+    chosen = result.users[[1, 4, 5]]
+    found = Evaluator(dataset, "test", cutoffs=(2, 5), users=chosen)(vectors)
+    np.testing.assert_array_equal(found.users, chosen)
+    for name, values in found.values.items():
+        np.testing.assert_array_equal(values, result.values[name][[1, 4, 5]])
+    with pytest.raises(DataError, match="none of a user with training items"):
+        Evaluator(dataset, "test", users=np.array([0]))  # user 0 has none
+
+
 def test_validation_items_stay_candidates_at_test(dataset: Dataset) -> None:
     # The score is 2 for a user's validation items, 1 for test items, 0 for others: with the published protocol they
     # stand before the test items, with both splits excluded the test items come first.
