@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": "full-ranking metrics and slices of a finished run",
     "recommend": "items for users of a finished run, by external ids",
     "compare": "finished runs side by side, with paired tests",
+    "report": "the figures of a finished run, and one page that holds them all",
     "doctor": "versions, devices, extras, data: what is here and what is missing",
 }
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from recgoat_jax.errors import UsageError
 from recgoat_jax.report.style import FONT_SIZE, GREY, finish_axes, line_style, new_figure, save
 from recgoat_jax.report.tables import run_labels
@@ -14,17 +16,26 @@ FUSION_PREFIX = "fusion/"
 
 
 def draw_curves(runs: Sequence[Run | Path], out: Path, *, metric: str = "recall@20") -> tuple[Path, Path]:
+    """Writes `curves_figure` to ``out.png`` and ``out.pdf``; arguments, errors as there, and the two paths."""
+    return save(curves_figure(runs, metric=metric), out)
+
+
+def draw_fusion_weights(run: Run | Path, out: Path) -> tuple[Path, Path]:
+    """Writes `fusion_weights_figure` to ``out.png`` and ``out.pdf``; arguments, errors as there, and the two paths."""
+    return save(fusion_weights_figure(run), out)
+
+
+def curves_figure(runs: Sequence[Run | Path], *, metric: str = "recall@20") -> Figure:
     """Draws training loss and validation metric over epochs, a line a run, the selected epoch marked.
 
     A run that trains nothing (most-popular) has no curve; its validation value is a level line.
 
     Args:
         runs: finished runs, or their directories, one at least.
-        out: path without suffix, e.g. ``runs/figures/curves``.
         metric: validation metric of the right-hand panel.
 
     Returns:
-        Paths of the PNG and the PDF.
+        The figure.
 
     Raises:
         UsageError: no run, or none that has the metric.
@@ -36,10 +47,10 @@ def draw_curves(runs: Sequence[Run | Path], out: Path, *, metric: str = "recall@
     drawn = 0
     for index, (label, run) in enumerate(zip(run_labels(opened), opened, strict=True)):
         style = line_style(index)
-        epochs, losses = _series(run, "train", "loss")
+        epochs, losses = series(run, "train", "loss")
         if epochs:
             loss_axes.plot(epochs, losses, **style, **_point(epochs))
-        epochs, values = _series(run, "valid", metric)
+        epochs, values = series(run, "valid", metric)
         level = run.result.get("valid", {}).get(metric)
         best = run.result.get("best_epoch")
         if epochs:
@@ -61,18 +72,17 @@ def draw_curves(runs: Sequence[Run | Path], out: Path, *, metric: str = "recall@
         frameon=False,
         fontsize=FONT_SIZE,
     )
-    return save(figure, out)
+    return figure
 
 
-def draw_fusion_weights(run: Run | Path, out: Path) -> tuple[Path, Path]:
+def fusion_weights_figure(run: Run | Path) -> Figure:
     """Draws the learned fusion weights of the modalities over epochs.
 
     Args:
         run: a finished run, or its directory, whose model logs weights as ``fusion/NAME``.
-        out: path without suffix.
 
     Returns:
-        Paths of the PNG and the PDF.
+        The figure.
 
     Raises:
         UsageError: the run logs no fusion weights.
@@ -87,21 +97,21 @@ def draw_fusion_weights(run: Run | Path, out: Path) -> tuple[Path, Path]:
     figure, (axes,) = new_figure(1)
     best = run.result.get("best_epoch")
     for index, name in enumerate(names):
-        epochs, weights = _series(run, None, name)
+        epochs, weights = series(run, None, name)
         axes.plot(epochs, weights, label=name.removeprefix(FUSION_PREFIX), **line_style(index), **_point(epochs))
     if best:
         axes.axvline(best, color=GREY, linewidth=0.8, label="selected epoch")
     axes.set_ylim(bottom=0)
     finish_axes(axes, title=f"Fusion weights of {run.name}", x="epoch", y="softmax weight")
     axes.legend(frameon=False, fontsize=FONT_SIZE, loc="center left", bbox_to_anchor=(1, 0.5))
-    return save(figure, out)
+    return figure
 
 
 def _opened(run: Run | Path) -> Run:
     return load_run(run) if isinstance(run, Path) else run
 
 
-def _series(run: Run, kind: str | None, key: str) -> tuple[list[int], list[float]]:
+def series(run: Run, kind: str | None, key: str) -> tuple[list[int], list[float]]:
     """Epochs and values of one key of the log; of several records of an epoch the last."""
     records: list[dict[str, Any]] = [line for line in run.log if key in line and kind in (None, line["kind"])]
     values = {int(line["epoch"]): float(line[key]) for line in records}
@@ -113,4 +123,11 @@ def _point(epochs: Sequence[int]) -> dict[str, Any]:
     return {"marker": "."} if len(epochs) == 1 else {}
 
 
-__all__ = ["FUSION_PREFIX", "draw_curves", "draw_fusion_weights"]
+__all__ = [
+    "FUSION_PREFIX",
+    "curves_figure",
+    "draw_curves",
+    "draw_fusion_weights",
+    "fusion_weights_figure",
+    "series",
+]

@@ -1,4 +1,9 @@
-"""The style sheet of HTML pages: light and dark, from a phone to a desktop."""
+"""What HTML pages share: the frame, which loads nothing and runs nothing, and the style sheet.
+
+Light and dark, from a phone to a desktop.
+"""
+
+from html import escape
 
 STYLE = """\
 :root { --ground: #f6f5f2; --card: #ffffff; --ink: #22211f; --soft: #67635c; --line: #e2dfd8; --accent: #1f6f5c; }
@@ -38,6 +43,55 @@ ol.plain li::before { position: static; }
 }
 .note { margin: 0; color: var(--soft); font-size: 0.85em; }
 .empty, footer { color: var(--soft); }
+figure { margin: 0; }
+figure img {
+  display: block; max-width: 100%; height: auto; padding: 0.5rem; border-radius: 0.5rem; background: #ffffff;
+}
+figcaption { max-width: 46rem; margin-top: 0.75rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.25rem 1rem 0.25rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+th { font-weight: 600; white-space: nowrap; }
 """
 
-__all__ = ["STYLE"]
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+{style}{rules}
+</style>
+</head>
+<body>
+<header><h1>{title}</h1><p>{about}</p></header>
+<main>
+{main}
+</main>
+<footer>{footer}</footer>
+</body>
+</html>
+"""
+
+
+def html_page(title: str, *, about: str, main: str, footer: str, rules: str = "") -> str:
+    """A whole page.
+
+    Args:
+        title: heading and title, as text.
+        about: the line below it, as text.
+        main: the content, as HTML.
+        footer: the last line, as text.
+        rules: further rules of the style sheet.
+
+    Returns:
+        HTML that forbids itself scripts and everything from elsewhere.
+    """
+    texts = {"title": escape(title), "about": escape(about), "footer": escape(footer)}
+    return _PAGE.format(style=STYLE, rules=rules, main=main, **texts)
+
+
+__all__ = ["STYLE", "html_page"]

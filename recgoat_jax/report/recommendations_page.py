@@ -14,7 +14,7 @@ from typing import NamedTuple
 from recgoat_jax.encoders.image.folder import NamedPictures
 from recgoat_jax.encoders.image.pictures import PictureReader, quiet_decoding
 from recgoat_jax.errors import UsageError
-from recgoat_jax.report.page_style import STYLE
+from recgoat_jax.report.page_style import html_page
 from recgoat_jax.serving.lists import PastItem, Recommendation, UserRecommendations
 from recgoat_jax.serving.run import Run
 
@@ -89,7 +89,8 @@ def recommendations_page(
     sections = "\n".join(layout.section(one, pasts[one.user]) for one in lists)
     data = run.result.get("dataset_name", "")
     about = f"{run.name} on {data}: {len(lists):,} {'user' if len(lists) == 1 else 'users'}"
-    html = _PAGE.format(style=STYLE, rules=rules, about=escape(about), sections=sections)
+    footer = "Scores of one user compare with each other, not with those of another user."
+    html = html_page("Recommendations", about=about, main=sections, footer=footer, rules=rules)
     return Page(html, found.problems)
 
 
@@ -155,30 +156,6 @@ def _thumbnails(run: Run, items: Sequence[str], pictures: NamedPictures, reader:
             picture.save(file, "JPEG", quality=85)
             found.addresses[item] = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
     return found
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Recommendations</title>
-<style>
-{style}
-{rules}
-</style>
-</head>
-<body>
-<header><h1>Recommendations</h1><p>{about}</p></header>
-<main>
-{sections}
-</main>
-<footer>Scores of one user compare with each other, not with those of another user.</footer>
-</body>
-</html>
-"""
 
 
 __all__ = ["NO_PICTURE", "THUMBNAIL", "Page", "recommendations_page"]

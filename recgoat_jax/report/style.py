@@ -14,6 +14,12 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 LINE_STYLES = ("-", "--", ":", "-.")
 """A second cue beside the colour, and the way to tell runs apart beyond the seventh."""
 
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""The second cue where there are points and no lines."""
+
+COLOR_MAP = "cividis"
+"""Values as colours: even steps of lightness, the same to any colour vision."""
+
 FONT_SIZE = 9.0
 PANEL_INCHES = (4.2, 3.0)
 GREY = "#666666"
@@ -32,13 +38,19 @@ def line_style(index: int) -> dict[str, Any]:
 
 def new_figure(num_panels: int) -> tuple[Figure, list[Axes]]:
     """A figure with panels side by side, outside of pyplot and of matplotlib's global state."""
-    figure = Figure(figsize=(PANEL_INCHES[0] * num_panels, PANEL_INCHES[1]), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank_figure(PANEL_INCHES[0] * num_panels, PANEL_INCHES[1])
     return figure, list(figure.subplots(1, num_panels, squeeze=False)[0])
 
 
-def finish_axes(axes: Axes, *, title: str, x: str, y: str) -> None:
-    """Titles, sizes, a light grid, no box."""
+def blank_figure(width: float, height: float) -> Figure:
+    """A figure without axes, sizes in inches, outside of pyplot and of matplotlib's global state."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def finish_axes(axes: Axes, *, title: str, x: str, y: str, categories: bool = False) -> None:
+    """Titles, sizes, a light grid, no box; whole numbers on the x axis, unless it carries ``categories``."""
     axes.set_title(title, fontsize=FONT_SIZE + 1, loc="left")
     axes.set_xlabel(x, fontsize=FONT_SIZE)
     axes.set_ylabel(y, fontsize=FONT_SIZE)
@@ -46,7 +58,8 @@ def finish_axes(axes: Axes, *, title: str, x: str, y: str) -> None:
     axes.grid(visible=True, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if not categories:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def save(figure: Figure, out: Path) -> tuple[Path, Path]:
@@ -62,8 +75,22 @@ def save(figure: Figure, out: Path) -> tuple[Path, Path]:
     out.parent.mkdir(parents=True, exist_ok=True)
     png, pdf = out.with_name(out.name + ".png"), out.with_name(out.name + ".pdf")
     figure.savefig(png, dpi=_PNG_DPI)
+    # The second file keeps the layout of the first: making one takes longer than drawing.
+    figure.set_layout_engine("none")
     figure.savefig(pdf, metadata={"CreationDate": None})
     return png, pdf
 
 
-__all__ = ["COLORS", "FONT_SIZE", "GREY", "finish_axes", "line_style", "new_figure", "save"]
+__all__ = [
+    "COLORS",
+    "COLOR_MAP",
+    "FONT_SIZE",
+    "GREY",
+    "MARKERS",
+    "PANEL_INCHES",
+    "blank_figure",
+    "finish_axes",
+    "line_style",
+    "new_figure",
+    "save",
+]

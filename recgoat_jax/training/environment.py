@@ -38,6 +38,7 @@ EXTRAS = {
     "seq": ("array-record",),
     "text": ("safetensors", "tokenizers", "huggingface-hub"),
     "image": ("pillow",),
+    "report": ("mpltern", "openTSNE"),
     "features": ("sentence-transformers", "torch", "transformers"),
     "llm": ("aiohttp",),
     "gpu": ("jax-cuda13-plugin",),

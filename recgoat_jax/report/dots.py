@@ -1,0 +1,92 @@
+"""Values as dots, one a seed: single views against the fused vector, and groups of users or items."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from recgoat_jax.errors import UsageError
+from recgoat_jax.report.style import COLORS, FONT_SIZE, GREY, MARKERS, PANEL_INCHES, blank_figure, finish_axes
+
+Values = Mapping[str, Sequence[float]]
+"""Row or group to the value of every seed."""
+
+
+def view_figure(panels: Mapping[str, Mapping[str, Values]]) -> Figure:
+    """Draws what each view of the items is worth alone, and what they are worth fused.
+
+    Args:
+        panels: metric to series to row to the value of every seed, such as
+            ``{"recall@20": {"aligned": {"fused": [0.21], "id": [0.20]}, "unaligned": {"text": [0.02]}}}``. A series
+            need not have every row.
+
+    Returns:
+        The figure: a panel a metric, a row a view in the order of first mention, a dot a seed.
+
+    Raises:
+        UsageError: nothing to draw.
+    """
+    rows = list(dict.fromkeys(row for series in panels.values() for values in series.values() for row in values))
+    if not rows:
+        raise UsageError("no view to draw; expected a metric, a series and a value or more.")
+    figure = blank_figure(PANEL_INCHES[0] * len(panels), 1.3 + 0.32 * len(rows))
+    for index, (axes, (metric, series)) in enumerate(
+        zip(figure.subplots(1, len(panels), squeeze=False, sharey=True)[0], panels.items(), strict=True)
+    ):
+        for place, (name, values) in enumerate(series.items()):
+            points = [(value, rows.index(row)) for row, of_seeds in values.items() for value in of_seeds]
+            axes.plot(
+                [value for value, _ in points],
+                [row for _, row in points],
+                MARKERS[place],
+                color=COLORS[place],
+                markerfacecolor=COLORS[place] if place == 0 else "none",
+                markersize=7,
+                alpha=0.8,
+                label=name,
+            )
+        finish_axes(axes, title=metric, x=f"{metric}, test", y="", categories=True)
+        axes.set_yticks(range(len(rows)), rows, fontsize=FONT_SIZE)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(left=0)
+        if index == 0 and len(series) > 1:
+            figure.legend(
+                *axes.get_legend_handles_labels(),
+                loc="outside lower center",
+                ncols=len(series),
+                frameon=False,
+                fontsize=FONT_SIZE,
+            )
+    return figure
+
+
+def group_figure(panels: Mapping[str, Values], *, metric: str, sizes: Mapping[str, Sequence[int]]) -> Figure:
+    """Draws a metric over groups, such as users by their activity and items by their popularity.
+
+    Args:
+        panels: what the groups are made by, to group to the value of every seed; groups from low to high.
+        metric: name of the metric.
+        sizes: what the groups are made by, to the number of users or items in each group, written below its name.
+
+    Returns:
+        The figure: a panel a grouping, a dot a seed, a thin line through the means of the groups.
+
+    Raises:
+        UsageError: nothing to draw.
+    """
+    if not panels:
+        raise UsageError("no groups to draw; expected one grouping or more.")
+    figure = blank_figure(PANEL_INCHES[0] * len(panels), PANEL_INCHES[1])
+    for axes, (title, groups) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        means = [sum(values) / len(values) for values in groups.values()]
+        axes.plot(range(len(groups)), means, color=GREY, linewidth=0.8, zorder=1)
+        for place, values in enumerate(groups.values()):
+            axes.plot([place] * len(values), values, MARKERS[0], color=COLORS[0], markersize=7, alpha=0.8)
+        finish_axes(axes, title=title, x="", y=metric, categories=True)
+        names = [f"{name}\nn = {size:,}" for name, size in zip(groups, sizes[title], strict=True)]
+        axes.set_xticks(range(len(groups)), names, fontsize=FONT_SIZE - 1)
+        axes.set_xlim(-0.5, len(groups) - 0.5)
+        axes.set_ylim(bottom=0)
+    return figure
+
+
+__all__ = ["Values", "group_figure", "view_figure"]

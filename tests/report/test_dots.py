@@ -1,0 +1,37 @@
+"""Dots a seed: the numbers that are drawn."""
+
+import pytest
+
+from recgoat_jax.errors import UsageError
+from recgoat_jax.report.dots import group_figure, view_figure
+
+
+def test_views_are_rows_and_seeds_are_dots() -> None:
+    aligned = {"fused": [0.3, 0.32], "id": [0.2, 0.25], "text": [0.1, 0.12]}
+    figure = view_figure({"recall@20": {"aligned": aligned, "unaligned": {"text": [0.05, 0.04]}}, "ndcg@20": {}})
+    recall, ndcg = figure.axes
+    first, second = recall.lines
+    assert list(first.get_xdata()) == [0.3, 0.32, 0.2, 0.25, 0.1, 0.12]
+    assert list(first.get_ydata()) == [0, 0, 1, 1, 2, 2]
+    # A series without a row leaves it empty; its dots are hollow.
+    assert list(second.get_xdata()) == [0.05, 0.04]
+    assert list(second.get_ydata()) == [2, 2]
+    assert (second.get_markerfacecolor(), second.get_linestyle()) == ("none", "None")
+    assert [label.get_text() for label in recall.get_yticklabels()] == ["fused", "id", "text"]
+    assert not ndcg.lines
+    assert recall.get_xlim()[0] == 0
+    with pytest.raises(UsageError, match="no view to draw"):
+        view_figure({"recall@20": {"aligned": {}}})
+
+
+def test_groups_are_columns() -> None:
+    groups = {"1 to 4": [0.2, 0.4], "5": [0.5, 0.7]}
+    figure = group_figure({"Users": groups}, metric="recall@20", sizes={"Users": [1200, 7]})
+    (axes,) = figure.axes
+    means, low, high = axes.lines
+    assert list(means.get_ydata()) == pytest.approx([0.3, 0.6])
+    assert (list(low.get_xdata()), list(low.get_ydata())) == ([0, 0], [0.2, 0.4])
+    assert (list(high.get_xdata()), list(high.get_ydata())) == ([1, 1], [0.5, 0.7])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1 to 4\nn = 1,200", "5\nn = 7"]
+    with pytest.raises(UsageError, match="no groups to draw"):
+        group_figure({}, metric="recall@20", sizes={})
