@@ -16,8 +16,7 @@ runs are settings (`recgoat_jax.models.rec_goat_variants`).
 """
 
 from collections.abc import Mapping
-from itertools import combinations
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -26,11 +25,11 @@ from jaxtyping import Array, Float, Key
 
 from recgoat_jax.data import Dataset
 from recgoat_jax.graphs.products import graph_product
-from recgoat_jax.graphs.shard import LocalRows, Shard, counted_rows, example_axes, rows_axis, take_rows
-from recgoat_jax.losses import cmcl_loss, info_nce
-from recgoat_jax.models.objective import first_examples, ranking_terms, spread_contrast
+from recgoat_jax.graphs.shard import LocalRows, Shard, counted_rows, example_axes, rows_axis
+from recgoat_jax.models.objective import ranking_terms
 from recgoat_jax.models.protocols import Batch, LossOutput, Untrained, Vectors
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
+from recgoat_jax.models.rec_goat_contrasts import Encoded, contrast_terms
 from recgoat_jax.models.rec_goat_inputs import (
     InteractionGraph,
     ModalityBranch,
@@ -39,30 +38,10 @@ from recgoat_jax.models.rec_goat_inputs import (
 )
 from recgoat_jax.models.rec_goat_item_graphs import cold_item_graph, mean_of_neighbors, mixed_item_graph
 from recgoat_jax.models.rec_goat_users import UserSide
-from recgoat_jax.nn.alignment import AdaptiveTransport, Aligned, match_scale
+from recgoat_jax.nn.alignment import AdaptiveTransport, match_scale
 from recgoat_jax.nn.dropout import dropout
 from recgoat_jax.nn.fusion import DenseFusion, WeightedFusion, weighted_sum
 from recgoat_jax.nn.variables import Constant, initial_table
-
-
-class Encoded(NamedTuple):
-    """One pass: the vectors that score, and what the losses compare.
-
-    Attributes:
-        users: ``users x dim``.
-        items: ``items x dim``, fused.
-        views: ``"id"`` and every modality before transport, ``items x dim``.
-        collaborative: item vectors of the user-item graph alone.
-        hop: the mixed item graph's hop on the ID vectors, or None.
-        aligned: every modality after transport.
-    """
-
-    users: Float[Array, "users dim"]
-    items: Float[Array, "items dim"]
-    views: Mapping[str, Float[Array, "items dim"]]
-    collaborative: Float[Array, "items dim"]
-    hop: Float[Array, "items dim"] | None
-    aligned: Mapping[str, Aligned]
 
 
 class RecGoat(nnx.Module):
@@ -306,50 +285,12 @@ class RecGoat(nnx.Module):
             weight=config.regularization_weight,
             shard=shard,
         )
-        # The batch is in random order, so its first examples are a random sample of it.
-        few = first_examples(batch, config.contrast_examples, shard)
-        if config.contrast_weight > 0 and len(encoded.views) > 1:
-            with jax.named_scope("contrast"):
-                terms["contrast"] = config.contrast_weight * self._contrast(encoded, few, shard)
-        if config.id_graph_contrast_weight > 0 and encoded.hop is not None:
-            terms["id_graph_contrast"] = config.id_graph_contrast_weight * info_nce(
-                take_rows(encoded.collaborative, few.positives, shard),
-                take_rows(encoded.hop, few.positives, shard),
-                temperature=config.temperature,
-                ids=few.positives,
-                where=few.mask,
-                direction="both",
-                **spread_contrast(few, shard),
-            )
-        if config.user_item_contrast_weight > 0:
-            terms["user_item_contrast"] = config.user_item_contrast_weight * info_nce(
-                take_rows(encoded.users, batch.users, shard),
-                take_rows(encoded.items, batch.positives, shard),
-                temperature=config.temperature,
-                where=batch.mask,
-                **spread_contrast(batch, shard),
-            )
+        present = {name: branch.present[...] for name, branch in self.branches.items()}
+        terms |= contrast_terms(config, encoded, present, batch, shard=shard)
         if config.wasserstein_weight > 0 and config.transport == "plan" and encoded.aligned:
             cost = sum((one.cost for one in encoded.aligned.values()), start=jnp.zeros(()))
             terms["wasserstein"] = config.wasserstein_weight * cost
         return LossOutput(sum(terms.values(), start=jnp.zeros(())), terms)
-
-    def _contrast(self, encoded: Encoded, batch: Batch, shard: Shard | None) -> Float[Array, ""]:
-        """The contrastive term over the views of the batch's items."""
-        config = self.config
-        if config.contrast == "released":
-            return released_contrast(encoded.views, batch, temperature=config.temperature, shard=shard)
-        masks = {
-            name: take_rows(branch.present[...], batch.positives, shard) & batch.mask
-            for name, branch in self.branches.items()
-        }
-        return cmcl_loss(
-            {name: take_rows(view, batch.positives, shard) for name, view in encoded.views.items()},
-            temperature=config.temperature,
-            ids=batch.positives,
-            where={"id": batch.mask, **masks},
-            **spread_contrast(batch, shard),
-        )
 
     def vectors(self, *, shard: Shard | None = None) -> Vectors:
         """User vectors and fused item vectors, dropout off."""
@@ -368,37 +309,4 @@ class RecGoat(nnx.Module):
         return scalars
 
 
-def released_contrast(
-    views: Mapping[str, Float[Array, "items dim"]], batch: Batch, *, temperature: float, shard: Shard | None = None
-) -> Float[Array, ""]:
-    """The published program's cross-modal term: the mean of 1 - InfoNCE over pairs of views.
-
-    Minimising it pushes the views of an item apart; it exists for comparison only. One direction, duplicates kept,
-    on the positive items and again on the negative items.
-
-    Args:
-        views: name to ``items x dim``.
-        batch: triples.
-        temperature: tau.
-        shard: what this device holds; None on one device.
-
-    Returns:
-        The mean over pairs and over positive and negative items.
-    """
-    spread = spread_contrast(batch, shard)
-    values = [
-        1.0
-        - info_nce(
-            take_rows(views[a], rows, shard),
-            take_rows(views[b], rows, shard),
-            temperature=temperature,
-            where=batch.mask,
-            **spread,
-        )
-        for rows in (batch.positives, batch.negatives)
-        for a, b in combinations(views, 2)
-    ]
-    return sum(values[1:], start=values[0]) / len(values)
-
-
-__all__ = ["Encoded", "RecGoat", "released_contrast"]
+__all__ = ["Encoded", "RecGoat"]
