@@ -58,17 +58,33 @@ class RankedTargets:
 
 
 def recall(targets: RankedTargets, k: int) -> Values:
-    """Recall@k = |hits_u| / |R_u|."""
+    """Recall@k = |hits_u| / |R_u|.
+
+    Example:
+        >>> targets = RankedTargets.of(np.array([7, 7, 9]), np.array([0, 3, 5]))  # user 7: 1st and 4th; user 9: 6th
+        >>> print(recall(targets, 3), recall(targets, 5))
+        [0.5 0. ] [1. 0.]
+    """
     return targets.total(targets.ranks < k) / targets.relevant
 
 
 def precision(targets: RankedTargets, k: int) -> Values:
-    """Precision@k = |hits_u| / k."""
+    """Precision@k = |hits_u| / k.
+
+    Example:
+        >>> print(precision(RankedTargets.of(np.array([7, 7, 9]), np.array([0, 3, 5])), 5))
+        [0.4 0. ]
+    """
     return targets.total(targets.ranks < k) / k
 
 
 def hit_rate(targets: RankedTargets, k: int) -> Values:
-    """HitRate@k = 1 if there is a hit, else 0."""
+    """HitRate@k = 1 if there is a hit, else 0.
+
+    Example:
+        >>> print(hit_rate(RankedTargets.of(np.array([7, 7, 9]), np.array([0, 3, 5])), 5))
+        [1. 0.]
+    """
     return (targets.total(targets.ranks < k) > 0).astype(np.float64)
 
 
@@ -76,6 +92,12 @@ def ndcg(targets: RankedTargets, k: int) -> Values:
     """NDCG@k = sum over hits of 1 / log2(r(i) + 1), over the same sum of an ideal list with min(|R_u|, k) hits.
 
     Binary gains, logarithmic discount (Järvelin and Kekäläinen, TOIS 2002), the ideal list cut at k.
+
+    Example:
+        Hits in places 1 and 4, (1 + 1 / log2(5)) / (1 + 1 / log2(3)), and none:
+
+        >>> print(ndcg(RankedTargets.of(np.array([7, 7, 9]), np.array([0, 3, 5])), 5).round(4))
+        [0.8772 0.    ]
     """
     gains = np.where(targets.ranks < k, 1.0 / np.log2(targets.ranks + 2.0), 0.0)
     ideal = np.cumsum(1.0 / np.log2(np.arange(2, k + 2)))
@@ -83,7 +105,12 @@ def ndcg(targets: RankedTargets, k: int) -> Values:
 
 
 def mrr(targets: RankedTargets, k: int) -> Values:
-    """MRR@k = 1 / (place of the first hit), 0 without a hit."""
+    """MRR@k = 1 / (place of the first hit), 0 without a hit.
+
+    Example:
+        >>> print(mrr(RankedTargets.of(np.array([7, 7, 9]), np.array([0, 3, 4])), 5))
+        [1.  0.2]
+    """
     first = (targets.places == 1) & (targets.ranks < k)
     return targets.total(np.where(first, 1.0 / (targets.ranks + 1.0), 0.0))
 
@@ -92,6 +119,10 @@ def average_precision(targets: RankedTargets, k: int) -> Values:
     """MAP@k: AP_u = sum over hits of (hits at or above r(i)) / r(i), divided by min(|R_u|, k).
 
     The divisor makes 1 the value of the best possible list; trec_eval divides by |R_u| instead.
+
+    Example:
+        >>> print(average_precision(RankedTargets.of(np.array([7, 7, 9]), np.array([0, 3, 5])), 5))  # (1/1 + 2/4) / 2
+        [0.75 0.  ]
     """
     gains = np.where(targets.ranks < k, targets.places / (targets.ranks + 1.0), 0.0)
     return targets.total(gains) / np.minimum(targets.relevant, k)
@@ -167,7 +198,12 @@ def beyond_accuracy(
 
 
 def gini(counts: Int[np.ndarray, " items"]) -> float:
-    """Gini coefficient: G = sum_j (2 j - n - 1) x_(j) / (n sum_j x_j), x_(1) <= ... <= x_(n); 0 if all are zero."""
+    """Gini coefficient: G = sum_j (2 j - n - 1) x_(j) / (n sum_j x_j), x_(1) <= ... <= x_(n); 0 if all are zero.
+
+    Example:
+        >>> print(gini(np.array([5, 5, 5, 5])), gini(np.array([0, 0, 0, 20])))
+        0.0 0.75
+    """
     total, size = float(counts.sum()), len(counts)
     if total == 0:
         return 0.0

@@ -127,6 +127,18 @@ def prepare_ranking(
     Raises:
         DataError: no targets, or a target is among the excluded pairs (a leak between splits).
         UsageError: a block size below 1, or a placement of other numbers of users and items.
+
+    Example:
+        Item 2 is held out; item 0, which scores most, is a training item and no candidate:
+
+        >>> import numpy as np
+        >>> from recgoat_jax.data import Interactions
+        >>> user, train, test = np.zeros(1, np.int32), np.array([0], np.int32), np.array([2], np.int32)
+        >>> plan = prepare_ranking(
+        ...     Interactions(user, test), num_users=1, num_items=4, excluded=[Interactions(user, train)]
+        ... )
+        >>> print(ranks(plan, (np.array([[1.0]]), np.array([[9.0], [3.0], [2.0], [1.0]]))))
+        [1]
     """
     if len(targets) == 0:
         raise DataError(

@@ -83,6 +83,12 @@ def paired_test(
 
     Raises:
         UsageError: fewer than two users, or unequal numbers.
+
+    Example:
+        >>> baseline = np.array([0.2, 0.4, 0.1, 0.3])
+        >>> found = paired_test(baseline, baseline + np.array([0.1, 0.2, 0.1, 0.2]))
+        >>> print(f"{found.difference:.2f}, p = {found.p_value:.4f}, {found.low:.3f} to {found.high:.3f}")
+        0.15, p = 0.0138, 0.058 to 0.242
     """
     if baseline.shape != candidate.shape or len(baseline) < 2:
         raise UsageError(
@@ -168,6 +174,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Returns:
         Corrected p-values in the same order.
+
+    Example:
+        >>> print(holm([0.01, 0.04, 0.03]))
+        [0.03, 0.06, 0.06]
     """
     given = np.asarray(p_values, np.float64)
     order = np.argsort(given, kind="stable")

@@ -52,6 +52,12 @@ def top_k(
 
     Raises:
         UsageError: k out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> users, items = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0], [3.0, 0.0], [2.0, 0.0]])
+        >>> print(top_k((users, items), np.array([0]), k=2))
+        TopK(items=array([[1, 2]], dtype=int32), scores=array([[3., 2.]], dtype=float32))
     """
     user_vectors, item_vectors = (jnp.asarray(side) for side in vectors)
     num_users, num_items = len(user_vectors), len(item_vectors)

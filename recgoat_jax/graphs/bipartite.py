@@ -41,6 +41,14 @@ def bipartite_graph(
 
     Raises:
         DataError: a rating weight without ratings, or with negative ones.
+
+    Example:
+        Two users, two items; user 0 has both. Each weight is 1 / sqrt(2 * 1) or 1 / sqrt(2 * 2):
+
+        >>> train = Interactions(np.array([0, 0, 1], np.int32), np.array([0, 1, 1], np.int32))
+        >>> graph = bipartite_graph(train, 2, 2)
+        >>> print(graph.senders, graph.receivers, graph.edges.round(3))
+        [2 3 3 0 0 1] [0 0 1 2 3 3] [0.707 0.5   0.707 0.707 0.5   0.707]
     """
     senders, receivers, pairs = _edges(train, num_users)
     return graph_from_edges(

@@ -42,6 +42,13 @@ def knn_graph(
 
     Raises:
         ValueError: k or ``block_rows`` below 1.
+
+    Example:
+        >>> values = np.array([[1.0, 0.0], [2.0, 0.1], [0.0, 1.0]], np.float32)
+        >>> table = FeatureTable(values, np.ones(3, bool), encoder="by hand")
+        >>> found = knn_graph(table, k=1)
+        >>> print(found.receivers, found.senders, found.weights.round(2))
+        [0 1 2] [1 0 1] [1.   1.   0.05]
     """
     check_positive(k=k, block_rows=block_rows)
     rows, vectors = unit_rows(table)
@@ -120,6 +127,14 @@ def co_occurrence_graph(
 
     Raises:
         ValueError: k or ``block_rows`` below 1.
+
+    Example:
+        Items 0 and 1 share two users, items 1 and 2 one:
+
+        >>> users, items = np.array([0, 0, 1, 1, 1], np.int32), np.array([0, 1, 0, 1, 2], np.int32)
+        >>> found = co_occurrence_graph(Interactions(users, items), 3, k=1)
+        >>> print(found.receivers, found.senders, found.weights)
+        [0 1 2] [1 0 0] [2. 2. 1.]
     """
     check_positive(k=k, block_rows=block_rows)
     nodes, partners = (train.items, train.users) if side == "item" else (train.users, train.items)

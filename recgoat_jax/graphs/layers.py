@@ -22,6 +22,14 @@ def lightgcn_convolution(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
 
     Returns:
         The graph with new nodes.
+
+    Example:
+        >>> graph = jraph.GraphsTuple(
+        ...     nodes=jnp.array([[1.0], [10.0]]), senders=jnp.array([1]), receivers=jnp.array([0]),
+        ...     edges=jnp.array([0.5]), n_node=jnp.array([2]), n_edge=jnp.array([1]), globals=None,
+        ... )
+        >>> print(lightgcn_convolution(graph).nodes.T)
+        [[5. 0.]]
     """
     nodes = jnp.asarray(graph.nodes)
     messages = nodes[jnp.asarray(graph.senders)]
@@ -57,6 +65,17 @@ def lightgcn(
 
     Raises:
         ValueError: a negative number of layers.
+
+    Example:
+        One user with one item: the nodes swap their values in each layer, and the mean is of both:
+
+        >>> import numpy as np
+        >>> from recgoat_jax.data import Interactions
+        >>> from recgoat_jax.graphs import Adjacency, bipartite_graph
+        >>> pair = Interactions(np.zeros(1, np.int32), np.zeros(1, np.int32))
+        >>> adjacency = Adjacency.from_graph(bipartite_graph(pair, 1, 1))
+        >>> print(lightgcn(adjacency, jnp.array([[1.0], [5.0]]), num_layers=1).T)
+        [[3. 3.]]
     """
     return combine_layers(
         lambda layer: graph_product(adjacency, layer, weights), x, num_layers=num_layers, combine=combine

@@ -36,6 +36,15 @@ def neighbor_graph(
 
     Returns:
         A graph without node features, edges sorted by receiver, then sender, none twice.
+
+    Example:
+        Nodes 0 and 1 name each other, 2 names 1 and is joined to it:
+
+        >>> ends = np.array([0, 1, 2], np.int32), np.array([1, 0, 1], np.int32)
+        >>> listed = NeighborList(*ends, np.ones(3, np.float32), num_nodes=3, origin="by hand")
+        >>> graph = neighbor_graph(listed)
+        >>> print(graph.receivers, graph.senders, graph.edges.round(3))
+        [0 1 1 2] [1 0 2 1] [0.707 0.707 0.707 0.707]
     """
     weights = np.ones(len(neighbors.weights)) if weighting == "binary" else np.maximum(neighbors.weights, 0.0)
     receivers, senders = neighbors.receivers.astype(np.int64), neighbors.senders.astype(np.int64)
@@ -74,6 +83,14 @@ def mix_graphs(parts: Sequence[tuple[jraph.GraphsTuple, float]]) -> jraph.Graphs
 
     Raises:
         ValueError: no graph, or graphs with different numbers of nodes.
+
+    Example:
+        >>> def one_edge(sender, receiver):
+        ...     edge = np.array([sender]), np.array([receiver]), np.ones(1)
+        ...     return graph_from_edges(edge[1], edge[0], edge[2], num_nodes=3, normalization="none")
+        >>> mixed = mix_graphs([(one_edge(0, 1), 0.75), (one_edge(2, 1), 0.25)])
+        >>> print(mixed.senders, mixed.receivers, mixed.edges)
+        [0 2] [1 1] [0.75 0.25]
     """
     sizes = sorted({int(np.sum(graph.n_node)) for graph, _ in parts})
     if len(sizes) != 1:

@@ -36,6 +36,18 @@ def propagate(
 
     Returns:
         ``nodes x dim``, a row for each row of the matrix; zero for nodes that receive no edge.
+
+    Example:
+        >>> import jraph, numpy as np
+        >>> graph = jraph.GraphsTuple(
+        ...     nodes=None, edges=np.array([0.5]), senders=np.array([1]), receivers=np.array([0]),
+        ...     globals=None, n_node=np.array([2]), n_edge=np.array([1]),
+        ... )
+        >>> adjacency = Adjacency.from_graph(graph)
+        >>> print(propagate(adjacency, jnp.array([[1.0], [10.0]])).T)
+        [[5. 0.]]
+        >>> print(propagate(adjacency, jnp.array([[1.0], [10.0]]), jnp.array([2.0])).T)  # a weight of one's own
+        [[20.  0.]]
     """
     if weights is None:
         return _propagate_constant(adjacency, x)

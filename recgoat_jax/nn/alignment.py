@@ -90,6 +90,17 @@ class AdaptiveTransport(nnx.Module):
         epsilon: entropic regularisation; None: 2 / sqrt(rows).
         num_iterations: Sinkhorn iterations.
         rngs: the ``params`` stream starts the residual and the permutation.
+
+    Example:
+        The source has the columns of the target in another order. The plan puts them back, up to scale:
+
+        >>> target = jax.random.normal(jax.random.key(0), (500, 4))
+        >>> align = AdaptiveTransport(
+        ...     4, transport="plan", residual="zero", epsilon=None, num_iterations=100, rngs=nnx.Rngs(0)
+        ... )
+        >>> aligned = align(target[:, jnp.array([2, 0, 3, 1])], target, present=jnp.ones(500, bool))
+        >>> print(jnp.allclose(aligned.values, standardize(target, jnp.ones(500, bool)), atol=1e-3))
+        True
     """
 
     def __init__(

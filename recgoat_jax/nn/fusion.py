@@ -53,6 +53,14 @@ class WeightedFusion(nnx.Module):
     Args:
         shares: start weights by view, ``"id"`` first, summing to 1.
         weights: how they go on.
+
+    Example:
+        The second item has no text, so its weight goes to the ID view:
+
+        >>> fusion = WeightedFusion({"id": 0.75, "text": 0.25}, weights="learned")
+        >>> views = {"id": jnp.array([[4.0], [4.0]]), "text": jnp.array([[8.0], [8.0]])}
+        >>> print(fusion(views, {"text": jnp.array([True, False])}).T)
+        [[5. 4.]]
     """
 
     def __init__(self, shares: Mapping[str, float], *, weights: FusionWeights) -> None:

@@ -137,6 +137,17 @@ def graph_attention(
 
     Returns:
         ``nodes x dim``; zero for nodes without incoming edges.
+
+    Example:
+        Node 0 receives from 1 and 2. Attention vectors of zero weigh all senders alike:
+
+        >>> graph = jraph.GraphsTuple(
+        ...     nodes=None, edges=None, senders=jnp.array([1, 2]), receivers=jnp.array([0, 0]),
+        ...     globals=None, n_node=jnp.array([3]), n_edge=jnp.array([2]),
+        ... )
+        >>> features, zero = jnp.array([[9.0, 9.0], [1.0, 2.0], [3.0, 4.0]]), jnp.zeros((1, 2))
+        >>> print(graph_attention(Adjacency.from_graph(graph), features, zero, zero)[0])
+        [2. 3.]
     """
     kept = None
     if key is not None and keep_probability(dropout_rate) < 1.0:
