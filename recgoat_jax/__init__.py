@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 try:
     __version__ = version("recgoat-jax")
+    """Version of the installed package; "0+unknown" in a checkout that is not installed."""
 except PackageNotFoundError:
     __version__ = "0+unknown"
 

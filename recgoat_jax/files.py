@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 
 CONFIG_FILE = "config.json"
+"""The experiment of a run."""
 ENVIRONMENT_FILE = "environment.json"
+"""Versions and machine of a run."""
 METRICS_FILE = "metrics.jsonl"
+"""The log of a run, one JSON object a line."""
 RESULT_FILE = "result.json"
+"""The result of a finished run."""
 PER_USER_FILE = "per_user.parquet"
+"""Test metrics of every user."""
 VECTORS_FILE = "vectors.npz"
+"""Vectors of the selected epoch."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""One live line on a terminal; plain lines, now and then, anywhere else."""
+"""One live line on a terminal or in a notebook; plain lines, now and then, anywhere else."""
 
 import sys
 import time
@@ -18,13 +18,14 @@ class ProgressLine:
     Args:
         name: name of the run, at the head of the line.
         stream: where to write; None is standard error.
-        every: seconds between plain lines when the stream is no terminal.
+        every: seconds between plain lines where no line can be written over.
     """
 
     def __init__(self, name: str, *, stream: TextIO | None = None, every: float = 10.0) -> None:
         self._name = name
         self._stream = sys.stderr if stream is None else stream
-        self._live = self._stream.isatty()
+        # The output of a notebook's cell is no terminal, and goes back to the start of the line like one.
+        self._live = self._stream.isatty() or type(self._stream).__module__ == "ipykernel.iostream"
         self._every = 0.1 if self._live else every
         self._shown_at = float("-inf")
         self._width = 0

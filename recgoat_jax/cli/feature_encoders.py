@@ -28,6 +28,7 @@ TEXT_ENCODERS: dict[str, type[TextEncoderConfig]] = {
     "sentence-transformers": SentenceTransformersConfig,
     "transformers": TransformersTextConfig,
 }
+"""``--encoder`` of ``recgoat features text``."""
 
 ImageEncoderConfig = EfficientNetImageConfig | ClipImageConfig | LlavaImageConfig
 """Settings of any image encoder; `image_encoder` has a case for each."""
@@ -37,6 +38,7 @@ IMAGE_ENCODERS: dict[str, type[ImageEncoderConfig]] = {
     "clip": ClipImageConfig,
     "llava": LlavaImageConfig,
 }
+"""``--encoder`` of ``recgoat features image``."""
 
 
 def text_encoder(config: TextEncoderConfig) -> TfidfSvd | TextEncoder:

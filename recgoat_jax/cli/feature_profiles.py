@@ -41,6 +41,7 @@ from recgoat_jax.progress import ProgressLine
 from recgoat_jax.training.interrupts import catch_interrupts
 
 ENCODERS = ("statistical", "llm")
+"""``--encoder`` of ``recgoat features profile``."""
 
 
 @dataclass(frozen=True)

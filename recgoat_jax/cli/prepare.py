@@ -222,6 +222,7 @@ class ExampleCommand:
 SourceCommand = (
     TableCommand | MmrecCommand | UserlistCommand | RecboleCommand | MovielensCommand | AmazonCommand | SyntheticCommand
 )
+"""Commands that read files and prepare them."""
 
 SOURCES: dict[str, type[SourceCommand] | type[ExampleCommand]] = {
     "table": TableCommand,
@@ -233,6 +234,7 @@ SOURCES: dict[str, type[SourceCommand] | type[ExampleCommand]] = {
     "synthetic": SyntheticCommand,
     "example": ExampleCommand,
 }
+"""Subcommands of ``recgoat prepare``."""
 
 
 def prepare_source(command: SourceCommand) -> tuple[Dataset, bool]:

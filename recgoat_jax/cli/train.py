@@ -37,6 +37,7 @@ MODELS: dict[str, type[ModelConfig]] = {
     "bpr": BprMfConfig,
     "most-popular": MostPopularConfig,
 }
+"""Names of the models on the command line."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ ProtocolName = Literal["given", "per_user_811", "leave_last_out", "global_time",
 """Named, frozen rules that turn interactions into train, validation and test (see `data.splits`)."""
 
 SplitName = Literal["train", "valid", "test"]
+"""Parts of a prepared data set."""
 
 
 @dataclass(frozen=True, eq=False)

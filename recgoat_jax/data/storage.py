@@ -34,7 +34,9 @@ from recgoat_jax.data.vocabulary import Vocabulary
 from recgoat_jax.errors import DataError
 
 MANIFEST = "manifest.json"
+"""File of the manifest in a prepared directory."""
 FORMAT = 1
+"""Version of the layout of a prepared directory."""
 _IDENTITY = ("name", "protocol", "seed", "options", "hash")
 
 

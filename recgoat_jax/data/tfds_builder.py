@@ -24,7 +24,9 @@ from recgoat_jax.data.sources.tfds import DataSource
 from recgoat_jax.errors import MissingExtraError
 
 ITEM_COLUMNS = ("title", "release_year", "genres")
+"""Columns of the films."""
 USER_COLUMNS = ("age", "gender", "occupation")
+"""Columns of the users."""
 
 EXAMPLE_FIELDS: dict[str, Any] = {
     "user": "user_id",

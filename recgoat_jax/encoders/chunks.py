@@ -17,6 +17,7 @@ from recgoat_jax.errors import DataError
 from recgoat_jax.files import write_atomically
 
 Content = TypeVar("Content")
+"""What is encoded: texts or paths of pictures."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,10 +59,13 @@ class Facts:
 
 
 EXAMPLE_FACTS = Facts(943, 1349, 79790, (("knowledge", 64), ("text", 64)), (("profile", 50),), ratings=True)
+"""Of `ExampleData`."""
 BABY_FACTS = Facts(
     19445, 7050, 118551, (("image", 256), ("text", 256)), (), (("image", 10), ("text", 10)), untrained_items=True
 )
+"""Of `AmazonBaby`."""
 SMALL_FACTS = Facts(610, 3650, 72434, (("image", 1280), ("text", 64)), (("profile", 19),), ratings=True)
+"""Of `MovielensSmall`."""
 
 
 def facts_of(config: DataConfig) -> Facts | None:

@@ -37,6 +37,7 @@ from recgoat_jax.files import write_atomically
 from recgoat_jax.graphs.placement import Placement
 
 ExcludedSplit = Literal["train", "valid"]
+"""Splits whose items may be taken out of the candidates."""
 
 CUTOFFS = (5, 10, 20, 50)
 """Cut-offs of the published tables."""

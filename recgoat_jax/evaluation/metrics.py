@@ -17,6 +17,7 @@ MetricName = Literal["recall", "ndcg", "precision", "hit_rate", "mrr", "map"]
 """Metrics that ranks alone determine."""
 
 METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
+"""All of them, in the order of tables."""
 
 Values = Float[np.ndarray, " users"]
 
@@ -30,7 +31,7 @@ class RankedTargets:
         group: ``pairs``, index into `users` of each rank.
         ranks: ``pairs``, 0-based.
         places: ``pairs``, 1-based place of the rank among the user's own: p-th hit at best.
-        relevant: ``users``, |R_u|.
+        relevant: ``users``, ``|R_u|``.
     """
 
     users: Int[np.ndarray, " users"]
@@ -58,7 +59,7 @@ class RankedTargets:
 
 
 def recall(targets: RankedTargets, k: int) -> Values:
-    """Recall@k = |hits_u| / |R_u|.
+    """Recall@k = ``|hits_u| / |R_u|``.
 
     Example:
         >>> targets = RankedTargets.of(np.array([7, 7, 9]), np.array([0, 3, 5]))  # user 7: 1st and 4th; user 9: 6th
@@ -69,7 +70,7 @@ def recall(targets: RankedTargets, k: int) -> Values:
 
 
 def precision(targets: RankedTargets, k: int) -> Values:
-    """Precision@k = |hits_u| / k.
+    """Precision@k = ``|hits_u| / k``.
 
     Example:
         >>> print(precision(RankedTargets.of(np.array([7, 7, 9]), np.array([0, 3, 5])), 5))
@@ -89,7 +90,7 @@ def hit_rate(targets: RankedTargets, k: int) -> Values:
 
 
 def ndcg(targets: RankedTargets, k: int) -> Values:
-    """NDCG@k = sum over hits of 1 / log2(r(i) + 1), over the same sum of an ideal list with min(|R_u|, k) hits.
+    """NDCG@k = sum over hits of 1 / log2(r(i) + 1), over the same sum of an ideal list with ``min(|R_u|, k)`` hits.
 
     Binary gains, logarithmic discount (Järvelin and Kekäläinen, TOIS 2002), the ideal list cut at k.
 
@@ -116,9 +117,9 @@ def mrr(targets: RankedTargets, k: int) -> Values:
 
 
 def average_precision(targets: RankedTargets, k: int) -> Values:
-    """MAP@k: AP_u = sum over hits of (hits at or above r(i)) / r(i), divided by min(|R_u|, k).
+    """MAP@k: AP_u = sum over hits of (hits at or above r(i)) / r(i), divided by ``min(|R_u|, k)``.
 
-    The divisor makes 1 the value of the best possible list; trec_eval divides by |R_u| instead.
+    The divisor makes 1 the value of the best possible list; trec_eval divides by ``|R_u|`` instead.
 
     Example:
         >>> print(average_precision(RankedTargets.of(np.array([7, 7, 9]), np.array([0, 3, 5])), 5))  # (1/1 + 2/4) / 2

@@ -120,8 +120,8 @@ def bootstrap_test(difference: Values, *, seed: int = 0, num_resamples: int = 99
 
     The interval is BCa (Efron, JASA 1987): bias-corrected by the share of resampled means below the mean, accelerated
     by the skewness of the mean, which for a mean has a closed form. The p-value is that of resampled means around the
-    null hypothesis: the share of |mean* - mean| at least |mean|, counting the observed one (Efron and Tibshirani 1993,
-    section 16.4).
+    null hypothesis: the share of ``|mean* - mean|`` at least ``|mean|``, counting the observed one (Efron and
+    Tibshirani 1993, section 16.4).
 
     Args:
         difference: ``users``, candidate minus baseline, not all equal to 0.

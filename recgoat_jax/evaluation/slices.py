@@ -11,7 +11,9 @@ from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation.evaluate import EvalResult
 
 USER_ACTIVITY = "users by activity"
+"""Name of the slices of users by their number of training pairs."""
 ITEM_POPULARITY = "items by popularity"
+"""Name of the slices of items by their number of training pairs."""
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,8 @@ def info_nce(
 ) -> Float[Array, ""]:
     r"""InfoNCE with in-batch negatives (van den Oord et al. 2018, equation 4; RecGOAT, CMCL).
 
-    .. math:: \frac{1}{|V|} \sum_{b \in V} \Big[ \log\big(e^{c_{bb}/\tau} +
-       \sum_{j \in V,\, id_j \ne id_b} e^{c_{bj}/\tau}\big) - c_{bb}/\tau \Big],
+    .. math:: \frac{1}{|V|} \sum_{b \in V} \left[ \log\left(e^{c_{bb}/\tau} +
+       \sum_{j \in V,\, id_j \ne id_b} e^{c_{bj}/\tau}\right) - c_{bb}/\tau \right],
        \qquad c_{bj} = \cos(q_b, k_j)
 
     V are the valid rows. Minimising it raises the cosine of paired rows.

@@ -82,8 +82,8 @@ def sampled_softmax_loss(
 ) -> Float[Array, ""]:
     r"""Softmax over the items of the batch, corrected for how often each is drawn (Yi et al. 2019, equation 5).
 
-    .. math:: \frac{1}{|V|} \sum_{b \in V} \Big[ \log\big(e^{s_{bb}} + \sum_{j \in V,\, id_j \ne id_b}
-       e^{s_{bj}}\big) - s_{bb} \Big], \qquad s_{bj} = q_b \cdot k_j / \tau - \log p_j
+    .. math:: \frac{1}{|V|} \sum_{b \in V} \left[ \log\left(e^{s_{bb}} + \sum_{j \in V,\, id_j \ne id_b}
+       e^{s_{bj}}\right) - s_{bb} \right], \qquad s_{bj} = q_b \cdot k_j / \tau - \log p_j
 
     Popular items are in the batch often and would be pushed down as negatives too often; subtracting ``log p_j``
     from every score, that of the positive included, makes the sampled softmax consistent with the full one.

@@ -46,7 +46,7 @@ def embedding_norm_regularization(
 ) -> Float[Array, ""]:
     r"""Un-squared Frobenius norms over the batch size, as the BPR and LightGCN baselines of MMRec use.
 
-    .. math:: \frac{1}{|V|} \sum_m \Big( \sum_{b \in V} \lVert x^m_b \rVert^2 \Big)^{1/2}
+    .. math:: \frac{1}{|V|} \sum_m \left( \sum_{b \in V} \lVert x^m_b \rVert^2 \right)^{1/2}
 
     Rows that occur twice count twice. The gradient of an all-zero array, which has none, is taken as zero.
 

@@ -103,7 +103,7 @@ def sliced_wasserstein_distance(
 ) -> Float[Array, ""]:
     r"""Mean over random directions of the exact one-dimensional W1 (Rabin et al. 2011; Bonneel et al. 2015).
 
-    .. math:: \frac{1}{L} \sum_{l=1}^{L} \int \big| F_{\theta_l^\top x}(t) - F_{\theta_l^\top y}(t) \big| \, dt,
+    .. math:: \frac{1}{L} \sum_{l=1}^{L} \int \left| F_{\theta_l^\top x}(t) - F_{\theta_l^\top y}(t) \right| \, dt,
        \qquad \theta_l \text{ uniform on the unit sphere}
 
     It costs a sort a direction, needs no plan, is 0 for equal sets and never above W1. Sets may differ in size.

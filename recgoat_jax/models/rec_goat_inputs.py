@@ -32,6 +32,7 @@ RatingMode = Literal["none", "fifth", "centred", "learned"]
 positive weight a rating level, trained."""
 
 ItemGraphSource = Literal["given", "features"]
+"""Neighbour lists that come with the data, or nearest neighbours of the features."""
 
 ColdItems = Literal["table", "zero", "neighbors"]
 """``"table"``: the values that its row started with, and it takes part in all graphs. ``"zero"``: nothing, and it only
@@ -39,6 +40,7 @@ receives over graphs. ``"neighbors"``: the same, and a mean of its nearest train
 place of its own, as long as theirs are on average."""
 
 UserBranch = Literal["none", "features", "graph", "neighbors"]
+"""What profiles do: nothing, join as projected features, be refined over the user graph, or make that graph alone."""
 
 UserJoin = Literal["mix", "gate"]
 """``"mix"``: the same share of the profile's vector for every user. ``"gate"``: a share that is learned, of both

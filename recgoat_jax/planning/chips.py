@@ -16,6 +16,7 @@ import jax
 from recgoat_jax.errors import DataError, MissingExtraError, UsageError
 
 TABLE = Path(__file__).with_name("chips.toml")
+"""The table of chips that comes with the package."""
 
 
 @dataclass(frozen=True)

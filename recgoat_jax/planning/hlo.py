@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 KINDS = ("all-gather", "all-reduce", "reduce-scatter", "collective-permute", "all-to-all")
+"""Collective operations that are counted."""
 
 _BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s16": 2, "u16": 2, "s32": 4, "u32": 4, "f32": 4, "f64": 8}
 _BYTES |= {"s64": 8, "u64": 8}

@@ -39,6 +39,7 @@ class Work(NamedTuple):
 
 
 NOTHING = Work(0.0, 0.0, 0.0)
+"""No work."""
 
 
 def work_of(jaxpr: Any) -> Work:

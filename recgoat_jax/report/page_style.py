@@ -53,6 +53,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.25rem 1rem 0.25rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { font-weight: 600; white-space: nowrap; }
 """
+"""The style sheet."""
 
 _PAGE = """<!doctype html>
 <html lang="en">

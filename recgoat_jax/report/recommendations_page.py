@@ -22,6 +22,7 @@ THUMBNAIL = 240
 """Pixels of the longer side of a picture on the page."""
 
 NO_PICTURE = "no picture"
+"""What stands in the tile of an item without a picture."""
 
 
 class Page(NamedTuple):

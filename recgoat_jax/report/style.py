@@ -21,8 +21,10 @@ COLOR_MAP = "cividis"
 """Values as colours: even steps of lightness, the same to any colour vision."""
 
 FONT_SIZE = 9.0
+"""Points."""
 PANEL_INCHES = (4.2, 3.0)
 GREY = "#666666"
+"""Of what is not a run."""
 
 _PNG_DPI = 200
 

@@ -29,6 +29,7 @@ class WarmupCosineSchedule:
 
 
 Schedule = ConstantSchedule | WarmupCosineSchedule
+"""Any schedule of the learning rate."""
 
 
 @dataclass(frozen=True)

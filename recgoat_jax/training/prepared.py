@@ -53,6 +53,7 @@ class Means(NamedTuple):
 
 
 Validated = EvalResult | Means
+"""An evaluation in full, or what other processes know of it."""
 
 
 @dataclass(frozen=True, eq=False)

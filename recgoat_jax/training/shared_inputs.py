@@ -29,6 +29,7 @@ from recgoat_jax.training.mesh import map_variables
 from recgoat_jax.training.spread_batches import DealtPairs
 
 INDEX = "index.json"
+"""File that says what the laid-out inputs are."""
 _FAILURE = "failure.json"
 
 _TYPES = {

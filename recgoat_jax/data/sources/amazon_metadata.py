@@ -11,8 +11,10 @@ from recgoat_jax.data.records import bad_field, read_records
 from recgoat_jax.errors import DataError
 
 Year = Literal["2014", "2018", "2023"]
+"""Release of the data, told by its fields."""
 
 Picture = Literal["thumb", "large", "hi_res"]
+"""Which size of a product's picture is named."""
 """Size of the pictures whose addresses are taken; where an item has none of this size, another that it has."""
 
 TEXT_COLUMNS = ("title", "brand", "category", "description")

@@ -11,7 +11,9 @@ from recgoat_jax.encoders.image.pictures import ABSENT, CLOSED, SUFFIXES, file_p
 from recgoat_jax.errors import DataError
 
 NO_NAME = "no picture named"
+"""Why an item has no picture: its cell is empty."""
 NO_PICTURE = "no picture in the folder"
+"""Why an item has no picture: no file is called after it."""
 SEVERAL = "several pictures of that name"
 """Why an item has no picture; see also `file_problem`."""
 

@@ -25,11 +25,14 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 """Files of a folder that are taken for pictures, in any case of letters."""
 
 ABSENT = "no such file"
+"""Why a picture is missing: there is no file."""
 OUTSIDE = "link out of the folder"
+"""Why a picture is missing: a link that leaves the folder is not followed."""
 EMPTY = "empty file"
 FOREIGN = "not a picture"
 DAMAGED = "truncated or damaged picture"
 CLOSED = "file cannot be read"
+"""Why a picture is missing: the system refuses to open the file."""
 
 
 @dataclass(frozen=True)

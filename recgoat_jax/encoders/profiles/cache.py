@@ -15,6 +15,7 @@ from recgoat_jax.encoders.profiles.completions import Completion
 from recgoat_jax.errors import RunStoppedError
 
 FILE = "answers.jsonl"
+"""File of the answers in the folder of the cache."""
 
 
 class AnswerCache:

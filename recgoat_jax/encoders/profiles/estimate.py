@@ -9,6 +9,7 @@ from recgoat_jax.errors import UsageError
 
 _SHORT_ANSWER = 100
 RULE = "4 ASCII characters a token, every other character a token of its own"
+"""How tokens are counted before anything is sent."""
 
 
 @dataclass(frozen=True)

