@@ -41,7 +41,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo demo-own test test-llm test-all test-slow test-other-python bench plan lint format build constraints clean
+.PHONY: help install demo demo-own test test-llm test-all test-slow test-other-python bench docs notebooks plan lint format build constraints clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ $(VENV)/.own.stamp: $(VENV)/.weights.stamp
 
 $(VENV)/.test.stamp: $(VENV)/.weights.stamp
 	@$(INSTALL) test -e '.[$(EXTRAS)]' --group test --group lint
+
+$(VENV)/.docs.stamp: $(VENV)/.test.stamp
+	@$(INSTALL) docs -e '.[$(EXTRAS)]' --group test --group docs
 
 $(VENV)/.dev.stamp: $(VENV)/.test.stamp
 	@$(INSTALL) dev -e '.[$(EXTRAS)]' --group dev
@@ -114,6 +117,14 @@ plan: $(TPU_VENV)/.tpu.stamp  ## compile a training step for a TPU slice, withou
 
 bench: $(VENV)/.example.stamp  ## the benchmarks; PEERS=DIR runs the peers beside ours, DATA=DIR names the shared data
 	@$(PY) -m experiments.benchmarks $(if $(PEERS),--peers $(PEERS)) $(if $(DATA),--data $(DATA))
+
+# Modules are imported for their docstrings, so the extras are there and no device is looked for.
+docs: $(VENV)/.docs.stamp  ## the documentation site, in build/docs; a warning or an undocumented public name fails it
+	@JAX_PLATFORMS=cpu $(PY) -m sphinx -q -E -W --keep-going -b html docs build/docs
+	@echo "documentation: build/docs/index.html"
+
+notebooks: $(VENV)/.test.stamp  ## write notebooks/*.ipynb, without outputs, from the .py files beside them
+	@cd notebooks && $(abspath $(BIN))/jupytext --quiet --update --to ipynb *.py
 
 lint: $(VENV)/.test.stamp  ## ruff, import-linter, deptry, codespell, shellcheck, pyright
 	@echo "ruff";          $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .

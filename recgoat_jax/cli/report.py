@@ -18,6 +18,7 @@ from recgoat_jax.report.run_figures import Drawn, LeftOut, ReportOptions, draw_r
 from recgoat_jax.serving.run import load_run
 
 PAGE = "report.html"
+"""File of the page in the folder of the figures."""
 
 
 @dataclass(frozen=True)

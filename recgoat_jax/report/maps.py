@@ -10,6 +10,7 @@ from recgoat_jax.errors import MissingExtraError, UsageError
 from recgoat_jax.report.style import COLORS, FONT_SIZE, MARKERS, PANEL_INCHES, blank_figure
 
 Points = Float[np.ndarray, "items 2"]
+"""Places of items on a map."""
 
 
 def embed_views(

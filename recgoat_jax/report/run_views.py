@@ -21,7 +21,9 @@ from recgoat_jax.serving.run import Run
 from recgoat_jax.serving.trained import best_parameters, starting_model
 
 Representation = Literal["aligned", "unaligned"]
+"""Views of a modality after transport, or before."""
 REPRESENTATIONS: tuple[Representation, ...] = ("aligned", "unaligned")
+"""Both, in the order of the figures."""
 
 
 class BeforeAndAfter(NamedTuple):

@@ -23,6 +23,7 @@ COLOR_MAP = "cividis"
 FONT_SIZE = 9.0
 """Points."""
 PANEL_INCHES = (4.2, 3.0)
+"""Width and height of a panel."""
 GREY = "#666666"
 """Of what is not a run."""
 
