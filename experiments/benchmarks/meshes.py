@@ -12,7 +12,6 @@ plain path, in turns, in one process. Writes a JSON file and a Markdown table; t
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from experiments.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 MOVED = ("plain, one bit moved", None, 1, 1)
@@ -68,9 +69,7 @@ def trained(
         *(() if data is None else ("--data", str(data))),
         *(() if mesh is None else ("--mesh", mesh)),
     ]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     started = time.monotonic()
     running = []
     for process in range(processes):

@@ -3,12 +3,12 @@ last line."""
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from experiments.ports import free_port
 from recgoat_jax.files import read_json_lines
 
 ROOT = Path(__file__).parents[2]
@@ -62,10 +62,3 @@ def reports_of_two(module: str, *words: str, devices: int, timeout: float) -> li
             process.wait()
     assert [process.returncode for process in processes] == [0, 0], "\n".join(err[-4000:] for _, err in ends)
     return [json.loads(out.splitlines()[-1]) for out, _ in ends]
-
-
-def free_port() -> int:
-    """A port that nobody holds at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

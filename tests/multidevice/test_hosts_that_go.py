@@ -13,12 +13,13 @@ from pathlib import Path
 import jax
 import pytest
 
+from experiments.ports import free_port
 from recgoat_jax.cli.main import main
 from recgoat_jax.data.storage import write_dataset
 from recgoat_jax.errors import UsageError
 from recgoat_jax.training.cluster import Cluster, HostsConfig
 from recgoat_jax.training.hosts import join, lost_contact
-from tests.multidevice.subprocesses import ROOT, free_port
+from tests.multidevice.subprocesses import ROOT
 from tests.worlds import blocks
 
 SILENCE = 10

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.ports import free_port
 from recgoat_jax.data.storage import write_dataset
-from tests.multidevice.subprocesses import ROOT, free_port, log_of, report_of
+from tests.multidevice.subprocesses import ROOT, log_of, report_of
 from tests.worlds import blocks
 
 EXPERIMENT = """
