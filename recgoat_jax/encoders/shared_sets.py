@@ -98,8 +98,8 @@ def movielens_1m(root: Path, *, protocol: ProtocolName, seed: int, encoded: Path
     folder = root / "movielens-1m"
     lists = userlist.read(folder, name="movielens-1m")
     row_of = _pairs(folder / "item_map.txt")
-    titles = [line.split("::") for line in _lines(folder / "movies.dat")]
-    titles = [(row_of[movie], title, genres) for movie, title, genres in titles if movie in row_of]
+    films = [line.split("::") for line in _lines(folder / "movies.dat")]
+    films = [(row_of[movie], title, genres) for movie, title, genres in films if movie in row_of]
     people = [line.split("::") for line in _lines(folder / "users.dat")]
     user_row = _pairs(folder / "user_map.txt")
     people = [(user_row[user], sex, age, job) for user, sex, age, job, _ in people if user in user_row]
@@ -109,7 +109,7 @@ def movielens_1m(root: Path, *, protocol: ProtocolName, seed: int, encoded: Path
     raw = RawTables(
         source=lists.source,
         interactions=lists.interactions,
-        items=_frame(titles, ("item", "title", "genres")),
+        items=_frame(films, ("item", "title", "genres")),
         users=_frame(people, ("user", "sex", "age", "occupation")),
         item_features={
             "image": raw_features(
@@ -124,8 +124,8 @@ def movielens_1m(root: Path, *, protocol: ProtocolName, seed: int, encoded: Path
     dataset = prepare(raw, name="movielens-1m", protocol=protocol, seed=seed)
     told = _json(folder / "llm_response_item.json.gz")
     paragraphs = {row: told.get(movie) for movie, row in row_of.items()}
-    films = encoded / "movielens-1m-films.npz"
-    text = encode_texts(dataset.items, [paragraphs.get(row) for row in dataset.items.ids], kind="item", out=films)
+    texts = [paragraphs.get(row) for row in dataset.items.ids]
+    text = encode_texts(dataset.items, texts, kind="item", out=encoded / "movielens-1m-films.npz")
     return add_standard_features(with_features(dataset, item_features={"text": text}), raw)
 
 

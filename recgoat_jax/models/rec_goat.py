@@ -16,7 +16,6 @@ runs are settings (`recgoat_jax.models.rec_goat_variants`).
 """
 
 from collections.abc import Mapping
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +28,7 @@ from recgoat_jax.graphs.shard import LocalRows, Shard, counted_rows, example_axe
 from recgoat_jax.models.objective import ranking_terms
 from recgoat_jax.models.protocols import Batch, LossOutput, Untrained, Vectors
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
-from recgoat_jax.models.rec_goat_contrasts import Encoded, contrast_terms
+from recgoat_jax.models.rec_goat_contrasts import Encoded, Representation, contrast_terms
 from recgoat_jax.models.rec_goat_inputs import (
     InteractionGraph,
     ModalityBranch,
@@ -222,7 +221,7 @@ class RecGoat(nnx.Module):
         encoded: Encoded,
         weights: Float[Array, " views"],
         *,
-        representation: Literal["aligned", "unaligned"] = "aligned",
+        representation: Representation = "aligned",
     ) -> Float[Array, "items dim"]:
         """Item vectors of a pass under other fusion weights; dropout off, nothing is trained.
 
@@ -236,11 +235,7 @@ class RecGoat(nnx.Module):
             is fused to zero.
         """
         id_view = encoded.views["id"]
-        match representation:
-            case "aligned":
-                others = {name: one.values for name, one in encoded.aligned.items()}
-            case "unaligned":
-                others = {name: encoded.views[name] for name in encoded.aligned}
+        others = encoded.modalities(representation)
         present = {name: branch.present[...] for name, branch in self.branches.items()}
         return self._finished(weighted_sum(weights, self._scaled(id_view, others), present))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 from jaxtyping import Array, Bool, Float
@@ -13,6 +13,9 @@ from recgoat_jax.models.objective import first_examples, spread_contrast
 from recgoat_jax.models.protocols import Batch
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.nn.alignment import Aligned
+
+Representation = Literal["aligned", "unaligned"]
+"""Views of a modality after transport, or before."""
 
 
 class Encoded(NamedTuple):
@@ -33,6 +36,14 @@ class Encoded(NamedTuple):
     collaborative: Float[Array, "items dim"]
     hop: Float[Array, "items dim"] | None
     aligned: Mapping[str, Aligned]
+
+    def modalities(self, representation: Representation) -> dict[str, Float[Array, "items dim"]]:
+        """The views that transport aligns, ``items x dim``, after it or before it."""
+        match representation:
+            case "aligned":
+                return {name: one.values for name, one in self.aligned.items()}
+            case "unaligned":
+                return {name: self.views[name] for name in self.aligned}
 
 
 def contrast_terms(
@@ -136,4 +147,4 @@ def released_contrast(
     return sum(values[1:], start=values[0]) / len(values)
 
 
-__all__ = ["Encoded", "contrast_terms", "released_contrast"]
+__all__ = ["Encoded", "Representation", "contrast_terms", "released_contrast"]

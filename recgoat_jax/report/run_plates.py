@@ -14,12 +14,13 @@ from recgoat_jax.evaluation.evaluate import Evaluator
 from recgoat_jax.evaluation.metrics import METRIC_NAMES, MetricName
 from recgoat_jax.evaluation.slices import ITEM_POPULARITY, USER_ACTIVITY, SliceRow, slice_rows
 from recgoat_jax.files import CONFIG_FILE, METRICS_FILE, PER_USER_FILE
+from recgoat_jax.models.rec_goat_contrasts import Representation
 from recgoat_jax.report.dots import group_figure, view_figure
 from recgoat_jax.report.figures import curves_figure, fusion_weights_figure, series
 from recgoat_jax.report.maps import embed_views, map_figure
 from recgoat_jax.report.mixtures import mixture_figure, simplex_grid
 from recgoat_jax.report.plans import alignment_figure, effective_axes, plan_figure
-from recgoat_jax.report.run_views import REPRESENTATIONS, Representation, RunViews, sampled_rows
+from recgoat_jax.report.run_views import REPRESENTATIONS, RunViews, sampled_rows
 from recgoat_jax.serving.run import Run
 
 CHECKPOINT = "checkpoints/best"

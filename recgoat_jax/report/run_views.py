@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,13 +15,12 @@ from recgoat_jax.data import Dataset
 from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation.evaluate import Evaluator
 from recgoat_jax.models.rec_goat import Encoded, RecGoat
+from recgoat_jax.models.rec_goat_contrasts import Representation
 from recgoat_jax.report.mixtures import Mixtures
 from recgoat_jax.report.plans import Plan
 from recgoat_jax.serving.run import Run
 from recgoat_jax.serving.trained import best_parameters, starting_model
 
-Representation = Literal["aligned", "unaligned"]
-"""Views of a modality after transport, or before."""
 REPRESENTATIONS: tuple[Representation, ...] = ("aligned", "unaligned")
 """Both, in the order of the figures."""
 
@@ -73,12 +72,8 @@ class RunViews:
 
     def vectors(self, representation: Representation) -> dict[str, Float[np.ndarray, "items dim"]]:
         """Name to vectors of the trained model, the ID view first."""
-        match representation:
-            case "aligned":
-                others = {name: one.values for name, one in self._after.aligned.items()}
-            case "unaligned":
-                others = {name: self._after.views[name] for name in self._after.aligned}
-        return {"id": np.asarray(self._after.views["id"])} | {name: np.asarray(x) for name, x in others.items()}
+        views = {"id": self._after.views["id"], **self._after.modalities(representation)}
+        return {name: np.asarray(view) for name, view in views.items()}
 
     @property
     def complete(self) -> Bool[np.ndarray, " items"]:
@@ -176,4 +171,4 @@ def sampled_rows(rows: Int[np.ndarray, " rows"], *, most: int, seed: int) -> Int
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
-__all__ = ["REPRESENTATIONS", "BeforeAndAfter", "Representation", "RunViews", "sampled_rows"]
+__all__ = ["REPRESENTATIONS", "BeforeAndAfter", "RunViews", "sampled_rows"]
