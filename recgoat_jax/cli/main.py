@@ -28,6 +28,7 @@ COMMANDS = {
     "plan": "whether an experiment fits a slice of chips, and what it costs, before anything is paid",
     "evaluate": "full-ranking metrics and slices of a finished run",
     "recommend": "items for users of a finished run, by external ids",
+    "table": "the rows of a data set over seeds, run where missing, as a table with tests",
     "compare": "finished runs side by side, with paired tests",
     "report": "the figures of a finished run, and one page that holds them all",
     "doctor": "versions, devices, extras, data: what is here and what is missing",

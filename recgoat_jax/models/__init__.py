@@ -11,9 +11,11 @@ from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.models.rec_goat_variants import (
     Ablation,
     Control,
+    NaiveFusion,
     UserAblation,
     ablation,
     control,
+    naive,
     released,
     user_ablation,
 )
@@ -31,6 +33,7 @@ __all__ = [
     "ModelConfig",
     "MostPopular",
     "MostPopularConfig",
+    "NaiveFusion",
     "RecGoat",
     "RecGoatConfig",
     "Retriever",
@@ -39,6 +42,7 @@ __all__ = [
     "ablation",
     "build_model",
     "control",
+    "naive",
     "released",
     "user_ablation",
 ]

@@ -8,10 +8,13 @@ from recgoat_jax.models.rec_goat_config import RecGoatConfig
 Ablation = Literal["id_only", "concat", "sum", "cmcl_only", "oat_only", "full"]
 """The rows of the paper's ablation."""
 
+NaiveFusion = Literal["concat", "sum"]
+"""Fusions without alignment."""
+
 UserAblation = Literal["no_profile", "features_only", "graph_only", "both"]
 """What the user side is made of."""
 
-Control = Literal["no_plan", "no_residual", "permuted_plan", "linear", "random_features"]
+Control = Literal["no_plan", "no_residual", "permuted_plan", "linear", "random_features", "id_graph"]
 """Runs that tell whether transport, and content, do what they are said to do."""
 
 
@@ -41,6 +44,22 @@ def ablation(config: RecGoatConfig, name: Ablation) -> RecGoatConfig:
             return replace(config, contrast_weight=0.0)
         case "full":
             return config
+
+
+def naive(config: RecGoatConfig, fusion: NaiveFusion) -> RecGoatConfig:
+    """Features fused into the ID vectors with nothing else: what ``id_only`` is to be compared with.
+
+    The rows of `ablation` keep what this model has beside the paper's, the item graph on the ID vectors and the user
+    branch; ``id_only`` has neither, so that a difference to it would be of several causes.
+
+    Args:
+        config: the full model.
+        fusion: how features and ID vectors are fused.
+
+    Returns:
+        Its settings: no item graph on the ID vectors, no user branch, no alignment.
+    """
+    return replace(ablation(config, fusion), id_graph_weight=0.0, user_branch="none")
 
 
 def user_ablation(config: RecGoatConfig, name: UserAblation) -> RecGoatConfig:
@@ -73,7 +92,8 @@ def control(config: RecGoatConfig, name: Control) -> RecGoatConfig:
         config: the full model.
         name: ``"no_plan"``: T = 0, the residual alone. ``"no_residual"``: D = 0, the plan alone.
             ``"permuted_plan"``: a random permutation in the plan's place. ``"linear"``: a free linear map.
-            ``"random_features"``: noise of equal width in the features' place.
+            ``"random_features"``: noise of equal width in the features' place. ``"id_graph"``: the item graph on the
+            ID vectors and nothing else of the modalities, neither branch nor transport.
 
     Returns:
         Its settings.
@@ -90,6 +110,8 @@ def control(config: RecGoatConfig, name: Control) -> RecGoatConfig:
             return replace(config, transport="linear", wasserstein_weight=0.0)
         case "random_features":
             return replace(config, features="random")
+        case "id_graph":
+            return replace(config, fusion="id", contrast_weight=0.0, wasserstein_weight=0.0)
 
 
 def released(*, dim: int = 800, neighbors: int = 20, contrast_weight: float = 0.032) -> RecGoatConfig:
@@ -145,4 +167,14 @@ def released(*, dim: int = 800, neighbors: int = 20, contrast_weight: float = 0.
     )
 
 
-__all__ = ["Ablation", "Control", "UserAblation", "ablation", "control", "released", "user_ablation"]
+__all__ = [
+    "Ablation",
+    "Control",
+    "NaiveFusion",
+    "UserAblation",
+    "ablation",
+    "control",
+    "naive",
+    "released",
+    "user_ablation",
+]

@@ -16,7 +16,15 @@ from recgoat_jax.data.storage import read_dataset
 from recgoat_jax.encoders.attach import attach_features
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation import EvalResult, top_k
-from recgoat_jax.files import CONFIG_FILE, METRICS_FILE, PER_USER_FILE, RESULT_FILE, VECTORS_FILE, read_json_lines
+from recgoat_jax.files import (
+    CONFIG_FILE,
+    ENVIRONMENT_FILE,
+    METRICS_FILE,
+    PER_USER_FILE,
+    RESULT_FILE,
+    VECTORS_FILE,
+    read_json_lines,
+)
 from recgoat_jax.serving.lists import PastItem, Recommendation, UserRecommendations
 
 TITLE_COLUMN = "title"
@@ -127,6 +135,16 @@ class Run:
         if not all(np.isfinite(side).all() for side in vectors):
             raise DataError.at(path, found="values that are not finite", expected=expected, action=action)
         return vectors
+
+    @cached_property
+    def hardware(self) -> str | None:
+        """Cores, devices and the versions that its figures depend on; None where the run does not say."""
+        path = self.directory / ENVIRONMENT_FILE
+        if not path.is_file():
+            return None
+        found = json.loads(path.read_text(encoding="utf-8"))
+        devices = ", ".join(f"{number} x {kind}" for kind, number in found["devices"].items())
+        return f"{found['cpus']} cores, {devices}, JAX {found['packages']['jax']}, Python {found['python']}"
 
     @cached_property
     def per_user(self) -> EvalResult:

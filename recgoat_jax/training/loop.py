@@ -9,7 +9,6 @@ is read. Of several processes all train and the first writes; they share the che
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import jax
 from etils import epath
@@ -29,7 +28,14 @@ from recgoat_jax.training.fit import Fit
 from recgoat_jax.training.interrupts import catch_interrupts, stopping_at_once
 from recgoat_jax.training.mesh import MeshShape, make_mesh
 from recgoat_jax.training.prepared import follow_run, prepare_run
-from recgoat_jax.training.result import RunResult, check_same_run, read_result, result_from_json, write_result
+from recgoat_jax.training.result import (
+    RunResult,
+    check_same_run,
+    data_settings,
+    read_result,
+    result_from_json,
+    write_result,
+)
 from recgoat_jax.training.shared_inputs import new_directory
 from recgoat_jax.training.writers import MetricsWriter, NoWriter, stopping_where_nothing_can_be_written
 
@@ -178,16 +184,10 @@ def train(
 def _load(experiment: Experiment, loaded: list[LoadedData]) -> str:
     """Reads the data, after making it where it is not there; returns what the other processes have to know of it."""
     loaded.append(load_data(experiment.data))
-    directory, dataset, attached = loaded[0]
-    config: dict[str, Any] = {
-        "dataset_directory": str(directory.resolve()),
-        "dataset_hash": dataset.manifest.hash,
-    }
-    if attached is not None:
-        config |= {"features": attached.identity, "feature_files": attached.files}
+    _, dataset, attached = loaded[0]
     notes = () if attached is None else attached.notes
-    told = {"config": config, "notes": notes, "name": dataset.manifest.name, "protocol": dataset.manifest.protocol}
-    return json.dumps(told)
+    named = {"name": dataset.manifest.name, "protocol": dataset.manifest.protocol}
+    return json.dumps(named | {"config": data_settings(loaded[0]), "notes": notes})
 
 
 def _make_directory(workdir: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from etils import epath
 
 from recgoat_jax.data.serialize import to_npz
+from recgoat_jax.encoders.recipes import LoadedData
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation import EvalResult
 from recgoat_jax.evaluation.ranking import VectorPair
@@ -59,6 +60,25 @@ class RunResult:
         return {name: value for name, value in asdict(self).items() if name != "directory"}
 
 
+def data_settings(loaded: LoadedData) -> dict[str, Any]:
+    """What a run's ``config.json`` says of its data, beside the recipe.
+
+    Args:
+        loaded: the data.
+
+    Returns:
+        Directory and hash; identity and place of the features that come from files, where there are any.
+    """
+    directory, dataset, attached = loaded
+    settings: dict[str, Any] = {
+        "dataset_directory": str(directory.resolve()),
+        "dataset_hash": dataset.manifest.hash,
+    }
+    if attached is not None:
+        settings |= {"features": attached.identity, "feature_files": attached.files}
+    return settings
+
+
 def check_same_run(
     directory: Path | epath.Path, config: Mapping[str, Any], *, holds: str = "a run", option: str = "--workdir"
 ) -> None:
@@ -96,11 +116,18 @@ def check_same_run(
         )
 
 
-def write_result(result: RunResult, vectors: VectorPair, test: EvalResult) -> None:
-    """Writes the files that a finished run leaves; ``result.json`` comes last and says that it is complete."""
+def write_result(result: RunResult, vectors: VectorPair | None, test: EvalResult) -> None:
+    """Writes the files that a finished run leaves; ``result.json`` comes last and says that it is complete.
+
+    Args:
+        result: the result.
+        vectors: final vectors of users and items; None: the run has none.
+        test: test metrics of every user.
+    """
     directory = result.directory
-    arrays = {name: np.asarray(side) for name, side in zip(("users", "items"), vectors, strict=True)}
-    write_atomically(directory / VECTORS_FILE, to_npz(arrays))
+    if vectors is not None:
+        arrays = {name: np.asarray(side) for name, side in zip(("users", "items"), vectors, strict=True)}
+        write_atomically(directory / VECTORS_FILE, to_npz(arrays))
     test.write_parquet(directory / PER_USER_FILE)
     write_atomically(directory / RESULT_FILE, json.dumps(result.to_json(), indent=2) + "\n")
 
@@ -118,4 +145,4 @@ def result_from_json(workdir: Path, content: Mapping[str, Any]) -> RunResult:
     return RunResult(directory=workdir, **content)
 
 
-__all__ = ["RunResult", "check_same_run", "read_result", "result_from_json", "write_result"]
+__all__ = ["RunResult", "check_same_run", "data_settings", "read_result", "result_from_json", "write_result"]

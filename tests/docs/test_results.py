@@ -27,7 +27,7 @@ def test_every_figure_of_the_findings_is_in_the_results() -> None:
 @pytest.mark.parametrize("name", sorted({path.stem for path in RESULTS.iterdir()}))
 def test_every_result_has_its_command(name: str) -> None:
     (line,) = (line for line in text(DOCS / "reproduce.md").splitlines() if line.startswith(f"| `{name}` "))
-    assert "python -m experiments." in line
+    assert "python -m experiments." in line or "recgoat table experiments/tables/" in line
 
 
 @pytest.mark.parametrize("page", ["findings.md", "reproduce.md", "scale.md", "cold-start.md", "README.md"])
@@ -35,3 +35,10 @@ def test_commands_name_modules_that_exist(page: str) -> None:
     found = set(re.findall(r"python -m (experiments[\w.]*)", text(ROOT / page if page == "README.md" else DOCS / page)))
     assert found
     assert [module for module in found if find_spec(module) is None] == []
+
+
+@pytest.mark.parametrize("page", ["findings.md", "reproduce.md", "README.md"])
+def test_commands_name_tables_that_exist(page: str) -> None:
+    found = set(re.findall(r"experiments/tables/\w+\.py", text(ROOT / page if page == "README.md" else DOCS / page)))
+    assert found
+    assert [name for name in found if not (ROOT / name).is_file()] == []

@@ -8,7 +8,7 @@ from flax import nnx
 
 from recgoat_jax.data import Dataset, NeighborList
 from recgoat_jax.errors import UsageError
-from recgoat_jax.models import Batch, RecGoat, RecGoatConfig, ablation, control, released, user_ablation
+from recgoat_jax.models import Batch, RecGoat, RecGoatConfig, ablation, control, naive, released, user_ablation
 from tests.worlds import blocks
 
 SMALL = RecGoatConfig(
@@ -239,13 +239,14 @@ def test_plans_are_doubly_stochastic_inside_the_model(world: Dataset) -> None:
 
 ABLATIONS = ("id_only", "concat", "sum", "cmcl_only", "oat_only", "full")
 USER_ROWS = ("no_profile", "features_only", "graph_only")
-CONTROLS = ("no_plan", "no_residual", "permuted_plan", "linear", "random_features")
+CONTROLS = ("no_plan", "no_residual", "permuted_plan", "linear", "random_features", "id_graph")
 
 
 def test_every_variant_is_another_model(world: Dataset, batch: Batch) -> None:
     """Each ablation and control, users' or items', computes something of its own, with finite values."""
     configs = {name: ablation(SMALL, name) for name in ABLATIONS} | {name: control(SMALL, name) for name in CONTROLS}
     configs |= {name: user_ablation(SMALL, name) for name in USER_ROWS}
+    configs |= {f"naive {name}": naive(SMALL, name) for name in ("concat", "sum")}
     assert user_ablation(SMALL, "both") == SMALL
     seen = {}
     for name, config in configs.items():

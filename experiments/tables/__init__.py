@@ -1,0 +1,1 @@
+"""Result tables, one file a data set: ``recgoat table experiments/tables/NAME.py``."""

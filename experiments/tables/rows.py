@@ -1,0 +1,141 @@
+"""Rows that every table has, made from the experiments of its data set."""
+
+from dataclasses import replace
+
+from recgoat_jax.models import (
+    Ablation,
+    BprMfConfig,
+    Control,
+    MostPopularConfig,
+    NaiveFusion,
+    RecGoatConfig,
+    UserAblation,
+    ablation,
+    control,
+    naive,
+    user_ablation,
+)
+from recgoat_jax.report.result_table import TablePart, TableRow
+from recgoat_jax.training import Experiment
+from recgoat_jax.training.content_run import ContentKnnExperiment
+
+RECGOAT = "RecGOAT"
+ID_ONLY = "IDs only"
+ABLATIONS: dict[Ablation, str] = {
+    "id_only": ID_ONLY,
+    "concat": "concatenation",
+    "sum": "sum",
+    "cmcl_only": "contrast alone (CMCL)",
+    "oat_only": "transport alone (OAT)",
+    "full": RECGOAT,
+}
+NAIVE: dict[NaiveFusion, str] = {"concat": "IDs and features, concatenated", "sum": "IDs and features, added"}
+CONTROLS: dict[Control, str] = {
+    "no_plan": "no plan (T = 0)",
+    "no_residual": "no residual (D = 0)",
+    "permuted_plan": "a permutation for the plan",
+    "linear": "a linear map for the transport",
+    "random_features": "noise for the features",
+    "id_graph": "item graph on IDs, no branches",
+}
+USERS: dict[UserAblation, str] = {
+    "no_profile": "no profiles",
+    "features_only": "profiles as features",
+    "graph_only": "user graph alone",
+    "both": RECGOAT,
+}
+
+
+def main_part(
+    lightgcn: Experiment,
+    recgoat: Experiment,
+    *,
+    bpr: Experiment | None = None,
+    tuned: Experiment | None = None,
+    published: dict[str, tuple[float, float]] | None = None,
+) -> TablePart:
+    """RecGOAT beside its baselines; the best LightGCN is the one to beat.
+
+    Args:
+        lightgcn: LightGCN; without ``tuned`` the one to beat.
+        recgoat: RecGOAT.
+        bpr: BPR-MF; None: with LightGCN's width, penalty, optimiser and loop.
+        tuned: a LightGCN of RecGOAT's width and tuning, where ``lightgcn`` is a published setting.
+        published: label to the paper's Recall@10 and NDCG@10.
+    """
+    stem = _stem(recgoat)
+    known = published or {}
+    rows = [
+        TableRow("most popular", replace(lightgcn, name=f"most_popular_{stem}", model=MostPopularConfig())),
+        TableRow("content kNN", ContentKnnExperiment(f"content_knn_{stem}", recgoat.data)),
+        TableRow("BPR", bpr or _bpr(lightgcn, stem), known.get("BPR")),
+        TableRow("LightGCN", lightgcn, known.get("LightGCN")),
+        *([] if tuned is None else [TableRow("LightGCN, tuned", tuned)]),
+        TableRow(RECGOAT, recgoat, known.get(RECGOAT)),
+    ]
+    baseline = "LightGCN" if tuned is None else "LightGCN, tuned"
+    return TablePart("RecGOAT beside its baselines", tuple(rows), baseline)
+
+
+def ablation_part(recgoat: Experiment) -> TablePart:
+    """The paper's six rows, against the full model."""
+    rows = [
+        TableRow(label, _variant(recgoat, name, ablation(_model(recgoat), name))) for name, label in ABLATIONS.items()
+    ]
+    note = "IDs only: without the item graph on the ID vectors and without users' profiles, which the other rows have."
+    return TablePart("Ablation", tuple(rows), RECGOAT, note=note)
+
+
+def naive_part(recgoat: Experiment) -> TablePart:
+    """Features fused without alignment, against IDs alone, nothing else in either."""
+    alone = TableRow(ID_ONLY, _variant(recgoat, "id_only", ablation(_model(recgoat), "id_only")))
+    rows = [
+        TableRow(label, _variant(recgoat, f"naive_{name}", naive(_model(recgoat), name)))
+        for name, label in NAIVE.items()
+    ]
+    return TablePart("Naive fusion", (alone, *rows), ID_ONLY, most_seeds=3)
+
+
+def honesty_part(recgoat: Experiment) -> TablePart:
+    """Does transport help, do features help, against the full model."""
+    rows = [
+        TableRow(label, _variant(recgoat, name, control(_model(recgoat), name))) for name, label in CONTROLS.items()
+    ]
+    return TablePart("Honesty runs", (*rows, TableRow(RECGOAT, recgoat)), RECGOAT, most_seeds=3)
+
+
+def users_part(recgoat: Experiment) -> TablePart:
+    """The user side, against the full model."""
+    rows = [
+        TableRow(label, _variant(recgoat, name, user_ablation(_model(recgoat), name))) for name, label in USERS.items()
+    ]
+    return TablePart("User side", tuple(rows), RECGOAT, most_seeds=3)
+
+
+def _variant(recgoat: Experiment, name: str, model: RecGoatConfig) -> Experiment:
+    """RecGOAT with other settings; unchanged ones keep the name, and with it the runs."""
+    if model == recgoat.model:
+        return recgoat
+    return replace(recgoat, name=f"{recgoat.name}.{name}", model=model)
+
+
+def _bpr(beside: Experiment, stem: str) -> Experiment:
+    model = beside.model
+    assert not isinstance(model, MostPopularConfig)
+    bpr = BprMfConfig(
+        dim=model.dim,
+        initialization=model.initialization,
+        regularization=model.regularization,
+        regularization_weight=model.regularization_weight,
+    )
+    return replace(beside, name=f"bpr_{stem}", model=bpr)
+
+
+def _model(experiment: Experiment) -> RecGoatConfig:
+    assert isinstance(experiment.model, RecGoatConfig)
+    return experiment.model
+
+
+def _stem(experiment: Experiment) -> str:
+    """Name of the data set in the names of its experiments."""
+    return experiment.name.partition("_")[2]

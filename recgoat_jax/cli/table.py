@@ -1,0 +1,246 @@
+"""``recgoat table``: the rows of a data set over seeds, what is missing run, what is stopped gone on with."""
+
+import json
+import runpy
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import tyro
+
+from recgoat_jax.encoders.recipes import SharedData, with_root
+from recgoat_jax.errors import DataError, RunStoppedError, UsageError
+from recgoat_jax.files import write_atomically
+from recgoat_jax.report.result_table import (
+    AnyExperiment,
+    ResultTable,
+    TablePart,
+    TableRow,
+    latex,
+    markdown,
+    part_content,
+)
+from recgoat_jax.serving.run import Run, load_run
+from recgoat_jax.training import Experiment, RunResult, read_result, train
+from recgoat_jax.training.content_run import run_content_knn
+
+
+@dataclass(frozen=True)
+class TableCommand:
+    """Runs what is missing of a table, then writes NAME.json, NAME.md and NAME.tex of every part that is whole."""
+
+    table: tyro.conf.Positional[Path]
+    """Python file with a TABLE, such as experiments/tables/ml_100k.py."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Seeds of every row; a part may take only the first ones."""
+    parts: tuple[str, ...] = ()
+    """Parts of the table; none: all."""
+    data: Path | None = None
+    """Root of the shared research data."""
+    out: Path = Path("runs/tables")
+    """Where the run directories lie."""
+    results: Path | None = None
+    """Where the tables are written; None: results, beside the folder of the table file."""
+    verify: str | None = None
+    """Label of a row: runs it again with the first seed and compares with the stored figures, bit for bit."""
+    render: bool = False
+    """Runs nothing: shows what is there."""
+    json: bool = False
+    """Print JSON instead of Markdown."""
+    quiet: bool = False
+    """No progress lines."""
+
+
+def load_table(path: Path) -> ResultTable:
+    """The ``TABLE`` of a file.
+
+    Args:
+        path: a Python file.
+
+    Returns:
+        Its table.
+
+    Raises:
+        UsageError: no such file, or no ``TABLE`` in it.
+    """
+    if not path.is_file():
+        raise UsageError(f"'{path}' is no file; expected a Python file with a TABLE = ResultTable(...).")
+    with _importable(path):
+        found = runpy.run_path(str(path)).get("TABLE")
+    if not isinstance(found, ResultTable):
+        raise UsageError(f"{path}: found no TABLE; expected 'TABLE = ResultTable(...)' at the top level.")
+    return found
+
+
+@contextmanager
+def _importable(path: Path) -> Iterator[None]:
+    """Makes the package importable that a file is part of: a table names experiments of the files around it."""
+    top = next(folder for folder in path.absolute().parents if not (folder / "__init__.py").exists())
+    sys.path.insert(0, str(top))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(top))
+
+
+def run(command: TableCommand) -> dict[str, Any]:
+    """Runs what is missing and writes the parts that are whole.
+
+    Args:
+        command: what is asked for.
+
+    Returns:
+        Key to content of every part that was asked for, whole or not.
+
+    Raises:
+        UsageError: an unknown part, or no seed.
+    """
+    table = load_table(command.table)
+    parts = _chosen(table, command)
+    found: dict[str, Any] = {}
+    shown = f"recgoat table {shlex.quote(str(command.table))} --seeds {' '.join(map(str, command.seeds))}"
+    if any(isinstance(row.experiment.data, SharedData) for part in parts.values() for row in part.rows):
+        shown += " --data DATA"
+    for key, part in parts.items():
+        for seed, row in _plan(part, command.seeds):
+            if not command.render:
+                _finished(row.experiment, seed, command)
+        found[key] = part_content(part, _runs(part, command), seeds=command.seeds, command=f"{shown} --parts {key}")
+        if found[key]["complete"]:
+            _store(table, key, found[key], command)
+    return found
+
+
+def verify(command: TableCommand) -> RunResult:
+    """Runs a row anew and compares it with the stored figures.
+
+    Args:
+        command: what is asked for, with the label of a row.
+
+    Returns:
+        The new run.
+
+    Raises:
+        UsageError: an unknown label.
+        DataError: no stored figures for the row and seed.
+        RunStoppedError: other figures.
+    """
+    table, seed = load_table(command.table), command.seeds[0]
+    rows = {row.label: row for part in table.parts.values() for row in part.rows}
+    if command.verify not in rows:
+        raise UsageError(f"--verify: found '{command.verify}'; expected one of {', '.join(rows)}.")
+    row = rows[command.verify]
+    stored = _stored_run(row, seed, command)
+    anew = _finished(row.experiment, seed, replace(command, out=command.out / "verify"))
+    for split, ours in (("valid", anew.valid), ("test", anew.test)):
+        if dict(ours) != stored[split]:
+            changed = [f"{name} {stored[split].get(name)} before, {value} now" for name, value in ours.items()]
+            raise RunStoppedError(
+                f"{anew.directory}: found other figures than are stored ({split}: {'; '.join(changed)}); expected the "
+                f"same bits. They are those of {stored['hardware']}, commit {stored['commit']}."
+            )
+    return anew
+
+
+def _chosen(table: ResultTable, command: TableCommand) -> dict[str, TablePart]:
+    unknown = [key for key in command.parts if key not in table.parts]
+    if unknown or not command.seeds:
+        raise UsageError(
+            f"found parts {list(command.parts)} and seeds {list(command.seeds)}; expected parts of "
+            f"{', '.join(table.parts)} and one seed or more."
+        )
+    return {key: table.parts[key] for key in command.parts or table.parts}
+
+
+def _plan(part: TablePart, seeds: Sequence[int]) -> list[tuple[int, TableRow]]:
+    """Runs of a part, seed after seed, so that a stopped table has all rows of some seeds."""
+    order = {seed: position for position, seed in enumerate(seeds)}
+    runs = [(seed, row) for row in part.rows for seed in part.seeds_of(row, seeds)]
+    return sorted(runs, key=lambda run: order[run[0]])
+
+
+def _directory(experiment: AnyExperiment, seed: int, command: TableCommand) -> Path:
+    return command.out / f"{experiment.name}-seed{seed}"
+
+
+def _finished(experiment: AnyExperiment, seed: int, command: TableCommand) -> RunResult:
+    """The result of a row and seed, run where it is missing."""
+    if command.data is not None and isinstance(experiment.data, SharedData):
+        experiment = replace(experiment, data=with_root(experiment.data, command.data))
+    workdir = _directory(experiment, seed, command)
+    if isinstance(experiment, Experiment):
+        result = train(replace(experiment, seed=seed), workdir=workdir, quiet=command.quiet)
+        # Each row compiles programs of its own; of dozens in one process none would ever be let go.
+        jax.clear_caches()
+        return result
+    return run_content_knn(experiment, workdir=workdir)
+
+
+def _runs(part: TablePart, command: TableCommand) -> dict[str, list[Run]]:
+    """Label to finished runs; of rows without seeds the first stands for all."""
+    found = {}
+    for row in part.rows:
+        directories = [_directory(row.experiment, seed, command) for seed in part.seeds_of(row, command.seeds)]
+        found[row.label] = [load_run(directory) for directory in directories if read_result(directory) is not None]
+    return found
+
+
+def _files(command: TableCommand) -> dict[str, Path]:
+    folder = command.results or command.table.absolute().parent.parent / "results"
+    return {kind: folder / f"{command.table.stem}.{kind}" for kind in ("json", "md", "tex")}
+
+
+def _store(table: ResultTable, key: str, content: dict[str, Any], command: TableCommand) -> None:
+    """Writes a whole part; the other parts stay as they are."""
+    files = _files(command)
+    files["json"].parent.mkdir(parents=True, exist_ok=True)
+    stored = _read(files["json"])
+    stored["title"] = table.title
+    parts = stored.get("parts", {}) | {key: content}
+    stored["parts"] = {name: parts[name] for name in table.parts if name in parts}
+    write_atomically(files["json"], json.dumps(stored, indent=1) + "\n")
+    write_atomically(files["md"], markdown(table.title, stored["parts"]))
+    write_atomically(files["tex"], latex(stored["parts"]))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _stored_run(row: TableRow, seed: int, command: TableCommand) -> dict[str, Any]:
+    path = _files(command)["json"]
+    for part in _read(path).get("parts", {}).values():
+        for one in part["rows"]:
+            for stored in one["runs"]:
+                if one["experiment"] == row.experiment.name and stored["seed"] == seed:
+                    return stored
+    raise DataError.at(
+        path,
+        found=f"no figures of '{row.label}' with seed {seed}",
+        expected="those of an earlier run",
+        action="Run the table first.",
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs ``recgoat table``; returns the exit code."""
+    command = tyro.cli(TableCommand, args=list(arguments), prog="recgoat table")
+    if command.verify is not None:
+        result = verify(command)
+        print(f"{command.verify}, seed {result.seed}: the stored figures, bit for bit ({result.seconds:.0f} s)")
+        return 0
+    found = run(command)
+    title = load_table(command.table).title
+    print(json.dumps(found) if command.json else markdown(title, found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
+
+__all__ = ["TableCommand", "load_table", "main", "run", "verify"]

@@ -1,0 +1,262 @@
+"""Result tables of a data set: rows over seeds, in parts with a baseline each, as JSON, Markdown and LaTeX."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recgoat_jax.errors import UsageError
+from recgoat_jax.evaluation.significance import compare, mean_of_repeats
+from recgoat_jax.models.most_popular import MostPopularConfig
+from recgoat_jax.report.tables import TABLE_METRICS, format_p
+from recgoat_jax.serving.run import Run
+from recgoat_jax.training.content_run import ContentKnnExperiment
+from recgoat_jax.training.experiment import Experiment
+
+AnyExperiment = Experiment | ContentKnnExperiment
+"""What a row runs."""
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row.
+
+    Attributes:
+        label: its name in the table.
+        experiment: what is run; the command sets the seed.
+        published: Recall@10 and NDCG@10 of the paper, where it has the row.
+    """
+
+    label: str
+    experiment: AnyExperiment
+    published: tuple[float, float] | None = None
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether a seed changes anything."""
+        return isinstance(self.experiment, Experiment) and not isinstance(self.experiment.model, MostPopularConfig)
+
+
+@dataclass(frozen=True)
+class TablePart:
+    """Rows that are compared with each other.
+
+    Attributes:
+        title: heading.
+        rows: its rows.
+        baseline: label of the row that the others are tested against.
+        most_seeds: of the seeds that are asked for, how many this part takes; None: all.
+        note: what a reader should know.
+    """
+
+    title: str
+    rows: tuple[TableRow, ...]
+    baseline: str
+    most_seeds: int | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        labels = [row.label for row in self.rows]
+        if self.baseline not in labels or len(set(labels)) < len(labels) or len(labels) < 2:
+            raise UsageError(
+                f"part '{self.title}': found rows {labels} and the baseline '{self.baseline}'; expected two rows or "
+                "more with different labels, the baseline among them."
+            )
+
+    def seeds_of(self, row: TableRow, seeds: Sequence[int]) -> tuple[int, ...]:
+        """Seeds that a row is run with."""
+        return tuple(seeds[: self.most_seeds if row.has_seeds else 1])
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """All parts of a data set.
+
+    Attributes:
+        title: heading.
+        parts: key, as in ``--parts``, to part.
+    """
+
+    title: str
+    parts: Mapping[str, TablePart]
+
+    def __post_init__(self) -> None:
+        known: dict[str, AnyExperiment] = {}
+        for part in self.parts.values():
+            for row in part.rows:
+                if known.setdefault(row.experiment.name, row.experiment) != row.experiment:
+                    raise UsageError(
+                        f"part '{part.title}', row '{row.label}': found the name '{row.experiment.name}' of another "
+                        "experiment; expected a name for each experiment, since runs are kept under it."
+                    )
+
+
+def part_content(
+    part: TablePart, runs: Mapping[str, Sequence[Run]], *, seeds: Sequence[int], command: str
+) -> dict[str, Any]:
+    """Figures of a part, as JSON values.
+
+    Args:
+        part: the part.
+        runs: label of a row to its finished runs, a run a seed; rows without any may be left out.
+        seeds: seeds that were asked for.
+        command: what makes it.
+
+    Returns:
+        Every run, mean and standard deviation over seeds, and, where row and baseline are complete, the paired t-test
+        over users of the means over seeds, with its 95 % interval, Holm-corrected over all comparisons of the part.
+    """
+    complete = {
+        row.label: mean_of_repeats([run.per_user for run in runs[row.label]])
+        for row in part.rows
+        if len(runs.get(row.label, ())) == len(part.seeds_of(row, seeds))
+    }
+    tested: dict[str, dict[str, Any]] = {}
+    if part.baseline in complete and len(complete) > 1:
+        for one in compare(complete, baseline=part.baseline, metrics=TABLE_METRICS):
+            tested.setdefault(one.candidate, {})[one.metric] = {
+                "difference": one.test.difference,
+                "interval": [one.test.low, one.test.high],
+                "p": one.test.p_value,
+                "corrected_p": one.corrected_p,
+            }
+    rows = [_row_content(row, runs.get(row.label, ()), tested.get(row.label)) for row in part.rows]
+    return {
+        "title": part.title,
+        "baseline": part.baseline,
+        "note": part.note,
+        "command": command,
+        "complete": len(complete) == len(part.rows),
+        "comparisons": sum(map(len, tested.values())),
+        "rows": rows,
+    }
+
+
+def _row_content(row: TableRow, runs: Sequence[Run], tested: Mapping[str, Any] | None) -> dict[str, Any]:
+    values = {metric: [run.result["test"][metric] for run in runs] for metric in TABLE_METRICS}
+    kept = ("seed", "best_epoch", "seconds", "commit", "dataset", "valid", "test")
+    return {
+        "label": row.label,
+        "experiment": row.experiment.name,
+        "published": row.published,
+        "mean": {metric: statistics.mean(found) if found else None for metric, found in values.items()},
+        "spread": {metric: statistics.stdev(found) if len(found) > 1 else None for metric, found in values.items()},
+        "against_baseline": tested,
+        "runs": [{key: run.result[key] for key in kept} | _circumstances(run) for run in runs],
+    }
+
+
+def _circumstances(run: Run) -> dict[str, Any]:
+    chosen = run.config.get("chosen_neighbors")
+    return {"hardware": run.hardware, "chosen": None if chosen is None else f"k = {chosen}"}
+
+
+def markdown(title: str, parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Tables with what a reader needs beside them.
+
+    Args:
+        title: heading.
+        parts: key to content, as of `part_content`.
+
+    Returns:
+        A Markdown page.
+    """
+    lines = [f"# {title}"]
+    for part in parts.values():
+        head = ["", *TABLE_METRICS, "recall@10 less baseline [95 %]", "p R@10 / N@10", "published R@10 / N@10"]
+        head += ["seeds", "best epochs", "seconds"]
+        lines += ["", f"## {part['title']}", "", "```sh", part["command"], "```", ""]
+        lines += [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+        for row in part["rows"]:
+            lines.append(f"| {' | '.join([row['label'], *_cells(row), *_cost(row)])} |")
+        lines += ["", _caption(part)]
+    return "\n".join(lines) + "\n"
+
+
+def latex(parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """The same for a paper that loads ``booktabs``: a ``tabular`` a part, without cost.
+
+    Args:
+        parts: key to content, as of `part_content`.
+
+    Returns:
+        LaTeX.
+    """
+    lines = []
+    for part in parts.values():
+        head = ["", *(metric.replace("recall", "Recall").replace("ndcg", "NDCG") for metric in TABLE_METRICS)]
+        head += ["$\\Delta$ Recall@10 [95\\,\\%]", "$p$ R@10 / N@10", "published"]
+        lines += [
+            "",
+            f"% {part['title']}: {part['command']}",
+            rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+            r"\toprule",
+        ]
+        lines += [" & ".join(head) + r" \\", r"\midrule"]
+        for row in part["rows"]:
+            cells = [_escaped(text) for text in [row["label"], *_cells(row)]]
+            lines.append(" & ".join(cells) + r" \\")
+        lines += [r"\bottomrule", r"\end{tabular}"]
+    return "\n".join(lines[1:]) + "\n"
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    """Figures, difference, p and published figures of a row."""
+    if not row["runs"]:
+        return ["not run", *[""] * (len(TABLE_METRICS) + 2)]
+    cells = []
+    for metric in TABLE_METRICS:
+        spread = row["spread"][metric]
+        cells.append(f"{row['mean'][metric]:.4f}" + ("" if spread is None else f" ± {spread:.4f}"))
+    against = row["against_baseline"]
+    if against is None:
+        cells += ["", ""]
+    else:
+        first = against[TABLE_METRICS[0]]
+        low, high = first["interval"]
+        cells.append(f"{first['difference']:+.4f} [{low:+.4f}, {high:+.4f}]")
+        cells.append(" / ".join(_short_p(against[metric]["corrected_p"]) for metric in TABLE_METRICS[:2]))
+    cells.append(" / ".join(f"{value:.4f}" for value in row["published"] or ()))
+    return cells
+
+
+def _short_p(p_value: float) -> str:
+    return format_p(p_value)[1:].lstrip("=")
+
+
+def _cost(row: Mapping[str, Any]) -> list[str]:
+    """Seeds, epochs and seconds of a row."""
+    runs = row["runs"]
+    if not runs:
+        return ["", "", ""]
+    chosen = ", ".join(run.get("chosen") or str(run["best_epoch"]) for run in runs)
+    return [str(len(runs)), chosen, f"{statistics.mean(run['seconds'] for run in runs):.0f}"]
+
+
+def _caption(part: Mapping[str, Any]) -> str:
+    runs = [run for row in part["rows"] for run in row["runs"]]
+    text = f"Baseline: {part['baseline']}. Means and standard deviations over seeds; epochs chosen on validation."
+    if part["comparisons"]:
+        text += (
+            f" p: paired t-test over users of the means over seeds, Holm-corrected over {part['comparisons']} "
+            "comparisons."
+        )
+    if not part["complete"]:
+        text += " Rows or seeds are missing."
+    if part["note"]:
+        text += f" {part['note']}"
+    hardware = sorted({run["hardware"] for run in runs if run.get("hardware")})
+    commits = sorted({run["commit"][:12] for run in runs if run["commit"]})
+    if hardware:
+        text += f" Hardware: {'; '.join(hardware)}."
+    return text + (f" Commits: {', '.join(commits)}." if commits else "")
+
+
+def _escaped(text: str) -> str:
+    """A cell as LaTeX."""
+    for plain, written in (("&", r"\&"), ("%", r"\%"), ("_", r"\_"), ("±", r"$\pm$"), ("<", "$<$")):
+        text = text.replace(plain, written)
+    return text
+
+
+__all__ = ["AnyExperiment", "ResultTable", "TablePart", "TableRow", "latex", "markdown", "part_content"]

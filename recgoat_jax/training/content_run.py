@@ -1,0 +1,99 @@
+"""Content kNN as a run: nothing is trained, k is chosen on validation, and the directory is read like any other."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recgoat_jax.encoders.recipes import DataConfig, ExampleData, load_data
+from recgoat_jax.errors import UsageError
+from recgoat_jax.evaluation import Evaluator
+from recgoat_jax.files import CONFIG_FILE, ENVIRONMENT_FILE, write_atomically
+from recgoat_jax.lock import run_lock
+from recgoat_jax.models.content_knn import ContentKnn
+from recgoat_jax.training.environment import environment
+from recgoat_jax.training.experiment import to_json
+from recgoat_jax.training.result import RunResult, check_same_run, data_settings, read_result, write_result
+
+
+@dataclass(frozen=True)
+class ContentKnnExperiment:
+    """One run of content kNN, in full."""
+
+    name: str = "content_knn"
+    """Name of the run, for tables and plots."""
+    data: DataConfig = field(default_factory=ExampleData)
+    """Where the data comes from; it has item features."""
+    neighbors: tuple[int, ...] = (1, 3, 10, 30, 100, 1000)
+    """Numbers of neighbours k that are tried on validation; the first of equals is taken."""
+    modalities: tuple[str, ...] | None = None
+    """Modalities to use, by name; None: all that the data set has."""
+    selection_metric: str = "recall@20"
+    """Validation metric that chooses k, unrounded."""
+    cutoffs: tuple[int, ...] = (5, 10, 20, 50)
+    """Cut-offs k of the metrics that are written."""
+
+    def __post_init__(self) -> None:
+        if not self.neighbors:
+            raise ValueError("neighbors is empty; expected one number of neighbours or more.")
+
+
+def run_content_knn(experiment: ContentKnnExperiment, *, workdir: Path) -> RunResult:
+    """Chooses k on validation and tests that one, or reads the result.
+
+    Args:
+        experiment: data, candidates for k, metric.
+        workdir: the run directory; made when missing.
+
+    Returns:
+        The result, as in ``result.json``; its epoch is 0, and the directory has no vectors. k is in the configuration
+        as ``chosen_neighbors``.
+
+    Raises:
+        UsageError: data without item features, a directory of another run, or a metric that is not computed.
+        DataError: the data is missing or has changed.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    with run_lock(workdir):
+        loaded = load_data(experiment.data)
+        dataset, config = loaded.dataset, to_json(experiment) | data_settings(loaded)
+        finished = read_result(workdir)
+        if finished is not None:
+            chosen = json.loads((workdir / CONFIG_FILE).read_text(encoding="utf-8")).get("chosen_neighbors")
+            check_same_run(workdir, config | {"chosen_neighbors": chosen})
+            return finished
+        started = time.monotonic()
+        valid = Evaluator(dataset, "valid", cutoffs=experiment.cutoffs)
+        found = {}
+        for k in experiment.neighbors:
+            found[k] = valid.from_scores(ContentKnn(dataset, k=k, modalities=experiment.modalities))
+            if experiment.selection_metric not in found[k].means:
+                raise UsageError(
+                    f"selection_metric is '{experiment.selection_metric}'; expected one of {', '.join(found[k].means)}."
+                )
+        best = max(experiment.neighbors, key=lambda k: found[k].means[experiment.selection_metric])
+        knn = ContentKnn(dataset, k=best, modalities=experiment.modalities)
+        test = Evaluator(dataset, "test", cutoffs=experiment.cutoffs).from_scores(knn)
+        described = environment()
+        write_atomically(workdir / CONFIG_FILE, json.dumps(config | {"chosen_neighbors": best}, indent=2) + "\n")
+        write_atomically(workdir / ENVIRONMENT_FILE, json.dumps(described, indent=2) + "\n")
+        result = RunResult(
+            directory=workdir,
+            name=experiment.name,
+            model="ContentKnn",
+            protocol=dataset.manifest.protocol,
+            dataset=dataset.manifest.hash,
+            dataset_name=dataset.manifest.name,
+            valid=found[best].means,
+            test=test.means,
+            best_epoch=0,
+            epochs=0,
+            seconds=round(time.monotonic() - started, 3),
+            seed=0,
+            commit=described["commit"],
+        )
+        write_result(result, None, test)
+        return result
+
+
+__all__ = ["ContentKnnExperiment", "run_content_knn"]

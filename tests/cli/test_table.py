@@ -1,0 +1,138 @@
+"""``recgoat table``: what is missing is run, whole parts are written, stored figures are verified."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from recgoat_jax.cli.main import main
+from recgoat_jax.cli.table import TableCommand, load_table, run
+from recgoat_jax.data import content_hash, write_dataset
+from recgoat_jax.errors import UsageError
+from tests.worlds import blocks
+
+ROWS = """
+from dataclasses import replace
+from pathlib import Path
+from recgoat_jax.encoders.recipes import PreparedData
+from recgoat_jax.models import BprMfConfig, MostPopularConfig
+from recgoat_jax.report.result_table import ResultTable, TablePart, TableRow
+from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig
+from recgoat_jax.training.content_run import ContentKnnExperiment
+from shared_names import BPR
+
+DATA = PreparedData(Path({data!r}))
+LOOP = LoopConfig(batch_size=32, max_epochs=2, tensorboard=False)
+bpr = Experiment(BPR, DATA, BprMfConfig(dim=4), OptimizerConfig(learning_rate=0.02), LOOP)
+rows = (
+    TableRow("most popular", replace(bpr, name="popular", model=MostPopularConfig())),
+    TableRow("content kNN", ContentKnnExperiment("knn", DATA, neighbors=(1, 3))),
+    TableRow("BPR", bpr),
+)
+TABLE = ResultTable(
+    "Blocks",
+    {{
+        "main": TablePart("Main", rows, "most popular"),
+        "few": TablePart("Few seeds", (rows[0], rows[2]), "BPR", most_seeds=1),
+    }},
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package of two files beside each other, and prepared data."""
+    top = tmp_path_factory.mktemp("tables")
+    made = blocks(ratings=False)
+    write_dataset(replace(made, manifest=replace(made.manifest, hash=content_hash(made))), top / "data")
+    tables = top / "tables"
+    tables.mkdir()
+    (top / "shared_names.py").write_text('BPR = "bpr"\n')
+    (tables / "__init__.py").touch()
+    (tables / "blocks.py").write_text(ROWS.format(data=str(top / "data")))
+    return top
+
+
+@pytest.fixture(scope="module")
+def command(folder: Path) -> TableCommand:
+    given = TableCommand(folder / "tables" / "blocks.py", seeds=(0, 1), out=folder / "runs", quiet=True)
+    run(given)
+    return given
+
+
+def stored(folder: Path) -> dict:
+    return json.loads((folder / "results" / "blocks.json").read_text())
+
+
+def test_every_row_and_seed_is_run_and_written(command: TableCommand, folder: Path) -> None:
+    assert sorted(path.name for path in (folder / "runs").iterdir()) == [
+        "bpr-seed0", "bpr-seed1", "knn-seed0", "popular-seed0",
+    ]  # fmt: skip
+    parts = stored(folder)["parts"]
+    assert list(parts) == ["main", "few"]
+    assert [[len(row["runs"]) for row in part["rows"]] for part in parts.values()] == [[1, 1, 2], [1, 1]]
+    result = json.loads((folder / "runs" / "bpr-seed1" / "result.json").read_text())
+    assert parts["main"]["rows"][2]["runs"][1]["test"] == result["test"]
+    knn = parts["main"]["rows"][1]["runs"][0]
+    assert knn["chosen"] in ("k = 1", "k = 3")
+    # Features tell the blocks apart, and what a user likes lies in one block.
+    assert knn["test"]["recall@10"] == 1.0
+    page = (folder / "results" / "blocks.md").read_text()
+    assert f"recgoat table {command.table} --seeds 0 1 --parts few" in page
+    assert r"\toprule" in (folder / "results" / "blocks.tex").read_text()
+
+
+def test_finished_rows_are_read_and_parts_that_are_not_whole_leave_the_stored_one(
+    command: TableCommand, folder: Path
+) -> None:
+    before = stored(folder)
+    times = {path: path.stat().st_mtime_ns for path in (folder / "runs").glob("*/result.json")}
+    found = run(replace(command, seeds=(0, 1, 2), render=True))
+    assert not found["main"]["complete"]
+    assert stored(folder)["parts"]["main"] == before["parts"]["main"]
+    run(command)
+    assert stored(folder) == before
+    assert times == {path: path.stat().st_mtime_ns for path in (folder / "runs").glob("*/result.json")}
+
+
+def test_a_part_alone_is_replaced(command: TableCommand, folder: Path) -> None:
+    path = folder / "results" / "blocks.json"
+    before = stored(folder)
+    changed = {**before, "parts": {"main": {**before["parts"]["main"], "note": "kept"}}}
+    path.write_text(json.dumps(changed))
+    run(replace(command, parts=("few",)))
+    after = stored(folder)["parts"]
+    assert after["main"]["note"] == "kept"
+    assert after["few"] == {**before["parts"]["few"], "command": after["few"]["command"]}
+    path.write_text(json.dumps(before))
+
+
+def test_a_row_is_verified_bit_for_bit(command: TableCommand, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["table", str(command.table), "--out", str(command.out), "--quiet", "--seeds", "1", "--verify", "BPR"]
+    assert main(arguments) == 0
+    assert "BPR, seed 1: the stored figures, bit for bit" in capsys.readouterr().out
+    path, before = folder / "results" / "blocks.json", stored(folder)
+    changed = json.loads(json.dumps(before))
+    changed["parts"]["main"]["rows"][2]["runs"][1]["test"]["ndcg@10"] += 1e-16
+    path.write_text(json.dumps(changed))
+    assert main(arguments) == 5
+    message = capsys.readouterr().err
+    assert "ndcg@10" in message
+    assert "expected the same bits" in message
+    path.write_text(json.dumps(before))
+    assert main([*arguments[:-3], "7", "--verify", "BPR"]) == 3
+    assert "no figures of 'BPR' with seed 7" in capsys.readouterr().err
+
+
+def test_bad_tables_and_options(command: TableCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match="is no file"):
+        load_table(tmp_path / "none.py")
+    (tmp_path / "empty.py").write_text("TABLE = 1\n")
+    with pytest.raises(UsageError, match="found no TABLE"):
+        load_table(tmp_path / "empty.py")
+    for wrong in (["--parts", "all"], ["--verify", "LightGCN"]):
+        assert main(["table", str(command.table), "--out", str(command.out), "--quiet", *wrong]) == 2
+        message = capsys.readouterr().err
+        assert wrong[1] in message
+        assert "expected" in message
