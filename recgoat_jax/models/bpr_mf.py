@@ -6,6 +6,7 @@ Defaults are those of the multimodal benchmark's BPR row: Xavier normal tables, 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Key
 
@@ -62,7 +63,7 @@ class BprMf(nnx.Module):
             weight=self.config.regularization_weight,
             shard=shard,
         )
-        return LossOutput(terms["bpr"] + terms["regularization"], terms)
+        return LossOutput(sum(terms.values(), start=jnp.zeros(())), terms)
 
     def vectors(self, *, shard: Shard | None = None) -> Vectors:
         """The two tables."""

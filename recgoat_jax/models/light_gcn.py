@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Key
 
 from recgoat_jax.data import Dataset
 from recgoat_jax.graphs import Adjacency, Shard, bipartite_graph, lightgcn
-from recgoat_jax.models.objective import Regularization, ranking_terms
+from recgoat_jax.models.objective import Ranking, Regularization, popularity_of, ranking_terms
 from recgoat_jax.models.protocols import Batch, LossOutput, Untrained, Vectors
 from recgoat_jax.nn.variables import Constant, Initialization, initial_table
 
@@ -30,6 +30,8 @@ class LightGcnConfig:
     """Propagation layers L; 0 is matrix factorisation."""
     initialization: Initialization = "xavier_uniform"
     """How the tables start."""
+    ranking: Ranking = "bpr"
+    """The ranking loss."""
     regularization: Regularization = "norm"
     """Penalty on the ego rows of the batch: "norm" as in the multimodal benchmark, "l2" as in the paper."""
     regularization_weight: float = 1e-4
@@ -56,6 +58,7 @@ class LightGcn(nnx.Module):
         self.item_table = nnx.Param(
             initial_table(rngs.params(), dataset.num_items, config.dim, initialization=config.initialization)
         )
+        self.log_popularity = popularity_of(dataset, config.ranking)
         graph = bipartite_graph(
             dataset.train,
             dataset.num_users,
@@ -75,7 +78,7 @@ class LightGcn(nnx.Module):
         return Vectors(nodes[: len(users)], nodes[len(users) :])
 
     def loss(self, batch: Batch, *, key: Key[Array, ""], shard: Shard | None = None) -> LossOutput:
-        """BPR on propagated vectors plus the penalty on ego rows; nothing random."""
+        """The ranking loss on propagated vectors plus the penalty on ego rows; nothing random."""
         del key
         users, items = self.vectors(shard=shard)
         terms = ranking_terms(
@@ -87,8 +90,9 @@ class LightGcn(nnx.Module):
             regularization=self.config.regularization,
             weight=self.config.regularization_weight,
             shard=shard,
+            log_popularity=None if self.log_popularity is None else self.log_popularity[...],
         )
-        return LossOutput(terms["bpr"] + terms["regularization"], terms)
+        return LossOutput(sum(terms.values(), start=jnp.zeros(())), terms)
 
     def diagnostics(self, *, shard: Shard | None = None) -> Mapping[str, Float[Array, ""]]:
         """Nothing to report."""

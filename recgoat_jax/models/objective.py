@@ -1,18 +1,25 @@
-"""The ranking objective that the collaborative models share: BPR on triples plus a penalty on their ID rows."""
+"""The ranking objective that the collaborative models share, and the penalty on their ID rows."""
 
 from typing import Literal, TypedDict
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from recgoat_jax.arrays import EXAMPLE_AXES
+from recgoat_jax.data import Dataset
 from recgoat_jax.graphs.shard import Shard, example_axes, take_rows
-from recgoat_jax.losses import bpr_loss, embedding_norm_regularization, l2_regularization
+from recgoat_jax.losses import bpr_loss, embedding_norm_regularization, l2_regularization, sampled_softmax_loss
 from recgoat_jax.losses.log_sums import Collective
 from recgoat_jax.models.protocols import Batch
+from recgoat_jax.nn.variables import Constant
 
 _SCORES_AT_ONCE = 2**23
+
+Ranking = Literal["bpr", "softmax"]
+"""``"bpr"``: the positive against the drawn negative. ``"softmax"``: against all items of the batch, corrected for how
+often each is in one."""
 
 Regularization = Literal["l2", "norm"]
 """``"l2"``: squared row norms, a mean over triples. ``"norm"``: un-squared Frobenius norms over the batch size."""
@@ -28,8 +35,9 @@ def ranking_terms(
     regularization: Regularization,
     weight: float,
     shard: Shard | None,
+    log_popularity: Float[Array, " items"] | None = None,
 ) -> dict[str, Float[Array, ""]]:
-    """BPR and its regulariser, weighted.
+    """The ranking loss and its regulariser, weighted.
 
     Args:
         batch: triples.
@@ -40,14 +48,14 @@ def ranking_terms(
         regularization: which penalty.
         weight: its weight.
         shard: what this device holds; None on one device.
+        log_popularity: of `popularity_of`, for the softmax; None: BPR.
 
     Returns:
-        ``{"bpr": ..., "regularization": ...}``.
+        ``"bpr"`` or ``"softmax"``, and ``"regularization"``.
     """
     axis_name = example_axes(shard)
     user = take_rows(user_vectors, batch.users, shard)
-    positive_scores = jnp.sum(user * take_rows(item_vectors, batch.positives, shard), axis=-1)
-    negative_scores = jnp.sum(user * take_rows(item_vectors, batch.negatives, shard), axis=-1)
+    positive = take_rows(item_vectors, batch.positives, shard)
     rows = (
         take_rows(user_table, batch.users, shard),
         take_rows(item_table, batch.positives, shard),
@@ -58,10 +66,38 @@ def ranking_terms(
             penalty = l2_regularization(*rows, where=batch.mask, axis_name=axis_name)
         case "norm":
             penalty = embedding_norm_regularization(*rows, where=batch.mask, axis_name=axis_name)
-    return {
-        "bpr": bpr_loss(positive_scores, negative_scores, where=batch.mask, axis_name=axis_name),
-        "regularization": weight * penalty,
-    }
+    terms = {"regularization": weight * penalty}
+    if log_popularity is not None:
+        terms["softmax"] = sampled_softmax_loss(
+            user,
+            positive,
+            ids=batch.positives,
+            log_probabilities=take_rows(log_popularity, batch.positives, shard),
+            where=batch.mask,
+            **spread_contrast(batch, shard),
+        )
+        return terms
+    negative = take_rows(item_vectors, batch.negatives, shard)
+    scores = (jnp.sum(user * item, axis=-1) for item in (positive, negative))
+    terms["bpr"] = bpr_loss(*scores, where=batch.mask, axis_name=axis_name)
+    return terms
+
+
+def popularity_of(dataset: Dataset, ranking: Ranking) -> Constant | None:
+    """What the ranking loss has to know of the items' popularity.
+
+    Args:
+        dataset: prepared data.
+        ranking: the loss.
+
+    Returns:
+        For the softmax ``items``, the log of an item's share of the training pairs, which is its chance to be in a
+        place of a batch; items without pairs are in none, and have that of one pair. None for BPR.
+    """
+    if ranking == "bpr":
+        return None
+    counts = np.maximum(dataset.item_counts, 1)
+    return Constant(jnp.asarray(np.log(counts / len(dataset.train.items)), jnp.float32))
 
 
 def first_examples(batch: Batch, count: int | None, shard: Shard | None) -> Batch:
@@ -113,4 +149,12 @@ def spread_contrast(batch: Batch, shard: Shard | None) -> SpreadContrast:
     return {"axis_name": axes, "collective": "all_gather" if scores <= _SCORES_AT_ONCE else "ring"}
 
 
-__all__ = ["Regularization", "SpreadContrast", "first_examples", "ranking_terms", "spread_contrast"]
+__all__ = [
+    "Ranking",
+    "Regularization",
+    "SpreadContrast",
+    "first_examples",
+    "popularity_of",
+    "ranking_terms",
+    "spread_contrast",
+]

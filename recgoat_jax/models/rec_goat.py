@@ -25,7 +25,7 @@ from jaxtyping import Array, Float, Key
 from recgoat_jax.data import Dataset
 from recgoat_jax.graphs.products import graph_product
 from recgoat_jax.graphs.shard import LocalRows, Shard, counted_rows, example_axes, rows_axis
-from recgoat_jax.models.objective import ranking_terms
+from recgoat_jax.models.objective import popularity_of, ranking_terms
 from recgoat_jax.models.protocols import Batch, LossOutput, Untrained, Vectors
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.models.rec_goat_contrasts import Encoded, Representation, contrast_terms
@@ -69,6 +69,7 @@ class RecGoat(nnx.Module):
         self.trained_items = (
             None if untrained is None or not untrained.items.any() else Constant(jnp.asarray(~untrained.items))
         )
+        self.log_popularity = popularity_of(dataset, config.ranking)
         self.interactions = InteractionGraph(dataset, rating=config.rating, untrained=untrained)
         inputs = modality_inputs(
             dataset,
@@ -267,7 +268,7 @@ class RecGoat(nnx.Module):
         return fused * jax.lax.rsqrt(jnp.sum(jnp.square(fused), axis=-1, keepdims=True) + 1e-12)
 
     def loss(self, batch: Batch, *, key: Key[Array, ""], shard: Shard | None = None) -> LossOutput:
-        """BPR, L2, CMCL, the transport cost and the optional contrasts, each weighted."""
+        """The ranking loss, L2, CMCL, the transport cost and the optional contrasts, each weighted."""
         config = self.config
         encoded = self.encode(key=key, shard=shard)
         terms = ranking_terms(
@@ -279,6 +280,7 @@ class RecGoat(nnx.Module):
             regularization=config.regularization,
             weight=config.regularization_weight,
             shard=shard,
+            log_popularity=None if self.log_popularity is None else self.log_popularity[...],
         )
         present = {name: branch.present[...] for name, branch in self.branches.items()}
         terms |= contrast_terms(config, encoded, present, batch, shard=shard)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from recgoat_jax.models.objective import Regularization
+from recgoat_jax.models.objective import Ranking, Regularization
 from recgoat_jax.models.rec_goat_inputs import ColdItems, ItemGraphSource, RatingMode, UserBranch, UserJoin
 from recgoat_jax.nn.alignment import Residual, Transport
 from recgoat_jax.nn.fusion import FusionWeights
@@ -20,6 +20,8 @@ class RecGoatConfig:
     """LightGCN layers L on the user-item graph."""
     initialization: Initialization = "normal"
     """How the ID tables start."""
+    ranking: Ranking = "bpr"
+    """The ranking loss. The paper's is BPR; the softmax over a batch is ours."""
     regularization: Regularization = "l2"
     """Penalty on the ego rows of the batch."""
     regularization_weight: float = 1e-3

@@ -54,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     Rule(r"(^|/)item_table(/|$)", "rows", "items"),
     Rule(r"^counts(/|$)", "rows", "items"),
     Rule(r"^trained_items(/|$)", "rows", "items"),
+    Rule(r"^log_popularity(/|$)", "rows", "items"),
     Rule(r"^branches/[^/]+/(features|present)(/|$)", "rows", "items"),
     Rule(r"^profiles/(branch/)?(features|present)(/|$)", "rows", "users"),
     Rule(r"^(interactions/)?adjacency(/|$)", "product", "nodes"),

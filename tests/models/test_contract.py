@@ -29,6 +29,7 @@ RECGOAT = RecGoatConfig(dim=8, num_layers=2, heads=2, neighbors=3, regularizatio
 CONFIGS: dict[str, ModelConfig] = {
     "bpr": BprMfConfig(dim=8, regularization_weight=1e-3, initialization="normal"),
     "lightgcn": LightGcnConfig(dim=8, num_layers=2, initialization="normal"),
+    "lightgcn, softmax": LightGcnConfig(dim=8, num_layers=2, initialization="normal", ranking="softmax"),
     "recgoat": RECGOAT,
 }
 
@@ -143,6 +144,7 @@ def test_a_width_that_heads_do_not_divide_is_refused() -> None:
                 "dim": 4,
                 "num_layers": 1,
                 "initialization": "xavier_uniform",
+                "ranking": "softmax",
                 "regularization": "l2",
                 "regularization_weight": 0.5,
             },

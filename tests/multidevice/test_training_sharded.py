@@ -13,6 +13,7 @@ def test_training_over_meshes_is_training_on_one_device() -> None:
         *("lightgcn",) * 3,
         *("recgoat",) * 2,
         "released",
+        "softmax",
         "naive fusion",
     ]
     assert [line for line in report if not line["moved"] > 0.01] == [], "a gradient that is zero compares nothing"

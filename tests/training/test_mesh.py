@@ -57,7 +57,7 @@ def test_another_number_of_devices_is_refused_and_the_fitting_meshes_are_named()
 CONFIGS: tuple[ModelConfig, ...] = (
     MostPopularConfig(),
     BprMfConfig(dim=8),
-    LightGcnConfig(dim=8),
+    LightGcnConfig(dim=8, ranking="softmax"),
     RecGoatConfig(dim=8, neighbors=3),
     RecGoatConfig(dim=8, neighbors=3, rating="learned"),
     RecGoatConfig(dim=8, neighbors=3, user_branch="neighbors", user_join="gate"),
