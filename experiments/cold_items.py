@@ -3,18 +3,22 @@
 Command:  python -m experiments.cold_items [movielens_1m] [scientific] [--data ROOT] [--out runs/cold_items]
 Writes:   experiments/results/cold_items.json and .md
 
-Rows: most popular; content kNN, its k chosen on validation; LightGCN; RecGOAT. Each ranks all items, where a cold item
-has to win against the trained ones, and the cold items among themselves. Finished runs are read, stopped ones go on.
+Rows: most popular; content kNN; LightGCN; RecGOAT. Each ranks all items, where a cold item has to win against the
+trained ones, and the cold items among themselves. For both rankings validation chooses what needs no training: k of
+content kNN, the score of trained vectors, and the temperature with which RecGOAT weighs the neighbours of a cold item.
+Finished runs are read, stopped ones go on.
 """
 
 import argparse
 import json
+import typing
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from flax import nnx
 
 from experiments import lightgcn_movielens_1m, lightgcn_scientific, recgoat_movielens_1m, recgoat_scientific
 from recgoat_jax.data import Dataset
@@ -22,15 +26,17 @@ from recgoat_jax.encoders.recipes import AmazonScientific, Movielens1m, load_dat
 from recgoat_jax.evaluation import EvalResult, Evaluator
 from recgoat_jax.evaluation.ranking import ScoreBlock
 from recgoat_jax.evaluation.significance import compare
-from recgoat_jax.models import ContentKnn, MostPopularConfig
+from recgoat_jax.models import ContentKnn, MostPopularConfig, RecGoatConfig, build_model
 from recgoat_jax.report.tables import format_p
-from recgoat_jax.serving import Run, load_run
+from recgoat_jax.serving import Run, Scoring, ServedVectors, load_run, scoring_items
+from recgoat_jax.serving.trained import best_parameters, model_config, starting_model
 from recgoat_jax.training import Experiment, LoopConfig, train
 
 RESULTS = Path(__file__).parent / "results" / "cold_items.json"
 METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 CUTOFFS = LoopConfig().cutoffs
 NEIGHBORS = (1, 3, 10, 30, 100, 1000)
+TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5)
 PATIENCE = 100
 """Validations without a better one that end the training of RecGOAT."""
 BASELINE = "content kNN"
@@ -81,10 +87,36 @@ def content_knn(dataset: Dataset, among: str) -> Row:
     return Row(f"k = {best}", ranked(dataset, "test", models[best], among))
 
 
+def candidates(run: Run) -> dict[str, ServedVectors]:
+    """Vectors of a run, by what is chosen: the score, and for RecGOAT the temperature of cold items."""
+    config, found = model_config(run), {"": run.vectors}
+    if isinstance(config, RecGoatConfig):
+        dataset = run.dataset_with_features
+        model = starting_model(run, dataset)
+        params = best_parameters(run, model)
+        for temperature in TEMPERATURES:
+            other = build_model(replace(config, cold_temperature=temperature), dataset, rngs=nnx.Rngs(0))
+            nnx.update(other, params)
+            users, items = other.vectors()
+            found[f", temperature {temperature}"] = ServedVectors(np.asarray(users), np.asarray(items))
+        del found[""]
+    known = run.dataset.item_counts > 0
+    return {
+        f"{scoring}{chosen}": ServedVectors(users, scoring_items(items, scoring, trained=known))
+        for chosen, (users, items) in found.items()
+        for scoring in typing.get_args(Scoring)
+    }
+
+
 def trained(run: Run, epoch: int, among: str) -> Row:
     """A trained model's result."""
-    users, items = run.vectors
-    return Row(f"epoch {epoch}", ranked(run.dataset, "test", lambda rows: users[rows] @ items.T, among))
+
+    def result(split: Literal["valid", "test"], vectors: ServedVectors) -> EvalResult:
+        return ranked(run.dataset, split, lambda rows: vectors.users[rows] @ vectors.items.T, among)
+
+    tried = candidates(run)
+    best = max(tried, key=lambda name: result("valid", tried[name]).means["recall@20"])
+    return Row(f"epoch {epoch}, {best}", result("test", tried[best]))
 
 
 def rows(data: AmazonScientific | Movielens1m, lightgcn: Experiment, recgoat: Experiment) -> Iterator[Experiment]:

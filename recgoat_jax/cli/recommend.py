@@ -13,6 +13,7 @@ from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.files import write_atomically
 from recgoat_jax.serving.lists import UserRecommendations
 from recgoat_jax.serving.run import Run, load_run
+from recgoat_jax.serving.scoring import Scoring
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class RecommendCommand:
     """Leave out what the user has in the prepared data: training, validation and test pairs."""
     exclude: tuple[str, ...] = ()
     """External ids of items that nobody is to get."""
+    scoring: Scoring = "dot"
+    """How items score: as trained, or by direction alone (cosine, centred), which brings new and rare items forward."""
     data: Path | None = None
     """Prepared data directory, where it is no longer the one that the run was trained on."""
     json: bool = False
@@ -76,7 +79,7 @@ def run(command: RecommendCommand) -> list[UserRecommendations]:
     """Recommends what the command asks for; writes the page where one is named."""
     _check_page(command)
     finished = load_run(command.run, data=command.data)
-    options = {"k": command.k, "exclude_seen": command.exclude_seen, "exclude": command.exclude}
+    options = {name: getattr(command, name) for name in ("k", "exclude_seen", "exclude", "scoring")}
     lists = finished.recommend(users_of(command), **options)
     if command.history:
         # It needs the model, whose libraries take seconds to load.

@@ -5,5 +5,15 @@ Users and items that came after training: `recgoat_jax.serving.cold_start`, whic
 
 from recgoat_jax.serving.lists import PastItem, Recommendation, UserRecommendations
 from recgoat_jax.serving.run import Run, ServedVectors, load_run
+from recgoat_jax.serving.scoring import Scoring, scoring_items
 
-__all__ = ["PastItem", "Recommendation", "Run", "ServedVectors", "UserRecommendations", "load_run"]
+__all__ = [
+    "PastItem",
+    "Recommendation",
+    "Run",
+    "Scoring",
+    "ServedVectors",
+    "UserRecommendations",
+    "load_run",
+    "scoring_items",
+]

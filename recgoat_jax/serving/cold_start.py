@@ -24,6 +24,7 @@ from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.serving.lists import UserRecommendations
 from recgoat_jax.serving.newcomers import Newcomers, with_items, with_users
 from recgoat_jax.serving.run import Run, ServedVectors
+from recgoat_jax.serving.scoring import Scoring
 from recgoat_jax.serving.trained import best_parameters, model_config, starting_model
 
 _NO_FEATURES: Mapping[str, FeatureTable] = {}
@@ -123,6 +124,7 @@ class ColdStart:
         k: int = 10,
         exclude_seen: bool = True,
         exclude: Sequence[str] = (),
+        scoring: Scoring = "dot",
         profiles: Mapping[str, FeatureTable] = _NO_FEATURES,
     ) -> list[UserRecommendations]:
         """The k best items of new users, who are named ``"new user 1"`` and so on.
@@ -132,6 +134,7 @@ class ColdStart:
             k: items a user.
             exclude_seen: leaves out the items of the history.
             exclude: external ids of items that nobody is to get.
+            scoring: how items score.
             profiles: as in `user_vectors`.
 
         Returns:
@@ -153,6 +156,7 @@ class ColdStart:
             k=k,
             excluded=[seen] if exclude_seen else [],
             exclude=exclude,
+            scoring=scoring,
         )
 
     @cached_property

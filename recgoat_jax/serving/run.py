@@ -26,6 +26,7 @@ from recgoat_jax.files import (
     read_json_lines,
 )
 from recgoat_jax.serving.lists import PastItem, Recommendation, UserRecommendations
+from recgoat_jax.serving.scoring import Scoring, scoring_items
 
 TITLE_COLUMN = "title"
 """Column of the item table that names an item."""
@@ -157,7 +158,13 @@ class Run:
         return read_json_lines(self.directory / METRICS_FILE)
 
     def recommend(
-        self, users: Sequence[str], *, k: int = 10, exclude_seen: bool = True, exclude: Sequence[str] = ()
+        self,
+        users: Sequence[str],
+        *,
+        k: int = 10,
+        exclude_seen: bool = True,
+        exclude: Sequence[str] = (),
+        scoring: Scoring = "dot",
     ) -> list[UserRecommendations]:
         """The k best items of some users, ranked over the whole catalogue.
 
@@ -167,6 +174,7 @@ class Run:
             exclude_seen: leaves out every item that the user has in the prepared data, validation and test pairs
                 included: to the user all three are the past. (Evaluation ranks held-out items, of course.)
             exclude: external ids of items that nobody is to get.
+            scoring: how items score; by direction alone, new and rare items come to the front.
 
         Returns:
             One list a user, in the order given. A list is shorter than k where exclusion leaves fewer items.
@@ -183,6 +191,7 @@ class Run:
             k=k,
             excluded=[dataset.train, dataset.valid, dataset.test] if exclude_seen else [],
             exclude=exclude,
+            scoring=scoring,
         )
 
     def lists(
@@ -194,6 +203,7 @@ class Run:
         k: int,
         excluded: Sequence[Interactions],
         exclude: Sequence[str],
+        scoring: Scoring = "dot",
     ) -> list[UserRecommendations]:
         """The k best items of rows of user vectors, whoever these are.
 
@@ -204,6 +214,7 @@ class Run:
             k: items a user.
             excluded: pairs of such a row and an item that are left out.
             exclude: external ids of items that nobody is to get.
+            scoring: how items score.
 
         Returns:
             One list a user, in order.
@@ -215,7 +226,7 @@ class Run:
         if not 1 <= k <= dataset.num_items:
             raise UsageError(f"k = {k}; expected 1 to {dataset.num_items}, the number of items in the catalogue.")
         found = top_k(
-            ServedVectors(vectors, self.vectors.items),
+            ServedVectors(vectors, scoring_items(self.vectors.items, scoring, trained=dataset.item_counts > 0)),
             rows,
             k=k,
             excluded=excluded,

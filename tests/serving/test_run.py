@@ -5,11 +5,12 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from recgoat_jax.cli import recommend as command
 from recgoat_jax.data import Dataset, Interactions, write_dataset
 from recgoat_jax.errors import DataError, UsageError
-from recgoat_jax.serving import load_run
+from recgoat_jax.serving import load_run, scoring_items
 from tests.runs import random_dataset, random_vectors, write_run
 
 SPLITS: tuple[Literal["train", "valid", "test"], ...] = ("train", "valid", "test")
@@ -52,6 +53,24 @@ def test_recommendations_equal_loops(dataset: Dataset, directory: Path) -> None:
     row = dataset.items.ids.index(best.item)
     assert best.score == pytest.approx(users[7] @ items[row], rel=1e-5)
     assert best.title == f"Title {row}"
+
+
+def test_scores_of_directions_are_cosines(dataset: Dataset, directory: Path) -> None:
+    """scipy's cosine distance, of the vectors and of those less the mean of the trained ones."""
+    run = load_run(directory)
+    users, items = run.vectors
+    trained = dataset.item_counts > 0
+    assert not trained.all()
+    options = {"k": dataset.num_items, "exclude_seen": False}
+    for scoring, directions in (("cosine", items), ("centred", items - items[trained].mean(axis=0))):
+        (found,) = run.recommend([dataset.users.ids[5]], scoring=scoring, **options)
+        cosines = 1 - cdist(users[5:6], directions, "cosine")[0]
+        rows = [dataset.items.ids.index(one.item) for one in found.items]
+        scores = np.array([one.score for one in found.items])
+        np.testing.assert_allclose(scores / np.linalg.norm(users[5]), cosines[rows], rtol=1e-4, atol=1e-6)
+        assert rows == np.argsort(-cosines).tolist()
+    nothing = scoring_items(np.zeros((2, 3)), "cosine", trained=np.ones(2, bool))
+    np.testing.assert_array_equal(nothing, np.zeros((2, 3)))
 
 
 def test_the_past_is_what_all_splits_hold(dataset: Dataset, directory: Path) -> None:
