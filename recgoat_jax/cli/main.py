@@ -25,6 +25,7 @@ COMMANDS = {
     "prepare": "turn raw tables, or a known data set, into a prepared directory",
     "features": "features from texts, pictures or profiles, by an encoder, with a card of where they come from",
     "train": "train an experiment, or a model on a prepared directory",
+    "tune": "a search for settings on validation alone, within a budget of trials and minutes",
     "plan": "whether an experiment fits a slice of chips, and what it costs, before anything is paid",
     "evaluate": "full-ranking metrics and slices of a finished run",
     "recommend": "items for users of a finished run, by external ids",

@@ -6,6 +6,7 @@ from recgoat_jax.report.maps import embed_views, map_figure
 from recgoat_jax.report.mixtures import Mixtures, mixture_figure, simplex_grid
 from recgoat_jax.report.plans import alignment_figure, plan_figure
 from recgoat_jax.report.recommendations_page import Page, recommendations_page
+from recgoat_jax.report.study_figures import search_figure, validation_against_test_figure
 from recgoat_jax.report.style import save
 from recgoat_jax.report.tables import ComparisonTable, comparison_table
 
@@ -26,6 +27,8 @@ __all__ = [
     "plan_figure",
     "recommendations_page",
     "save",
+    "search_figure",
     "simplex_grid",
+    "validation_against_test_figure",
     "view_figure",
 ]

@@ -39,6 +39,7 @@ EXTRAS = {
     "text": ("safetensors", "tokenizers", "huggingface-hub"),
     "image": ("pillow",),
     "report": ("mpltern", "openTSNE"),
+    "tune": ("optuna",),
     "features": ("sentence-transformers", "torch", "transformers"),
     "llm": ("aiohttp",),
     "gpu": ("jax-cuda13-plugin",),

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from recgoat_jax.errors import RunStoppedError
+from recgoat_jax.errors import NonFiniteLossError
 from recgoat_jax.models.protocols import Vectors
 from recgoat_jax.progress import ProgressLine, duration
 from recgoat_jax.training.batches import bijective_order, epoch_order
@@ -28,6 +29,26 @@ from recgoat_jax.training.keys import Tag, tagged_key
 from recgoat_jax.training.prepared import Validated
 from recgoat_jax.training.step import AnyPairs, Program, StepRecord, TrainState
 from recgoat_jax.training.writers import MetricsWriter, NoWriter
+
+
+@runtime_checkable
+class StudyTrial(Protocol):
+    """What a run knows of the study that it is a trial of (`recgoat_jax.training.tuning`); of one process alone.
+
+    Attributes:
+        title: head of the progress line.
+    """
+
+    title: str
+
+    def ends_after(self, epoch: int, best_value: float) -> bool:
+        """Whether the run ends here, as it does by early stopping; asked after each validation.
+
+        Args:
+            epoch: epochs done.
+            best_value: the best validation value of the selection metric so far.
+        """
+        ...
 
 
 @dataclass
@@ -42,6 +63,7 @@ class Progress:
     misses: int = 0
     seconds: float = 0.0
     sums: dict[str, float] | None = None
+    ended: bool = False
 
 
 class Fit:
@@ -56,6 +78,7 @@ class Fit:
         interrupts: signals that have come to this process.
         workdir: the run directory, for messages.
         line: progress line; None: quiet.
+        trial: what may end the run early; None: nothing.
     """
 
     def __init__(
@@ -69,10 +92,11 @@ class Fit:
         interrupts: Interrupts,
         workdir: Path,
         line: ProgressLine | None,
+        trial: StudyTrial | None = None,
     ) -> None:
         self.loop, self.program, self.pairs, self.validator = loop, program, pairs, validator
         self.checkpoints, self.interrupts = checkpoints, interrupts
-        self.workdir, self.line = workdir, line
+        self.workdir, self.line, self.trial = workdir, line, trial
         self.progress = Progress()
         self.saved_at = time.monotonic()
         self.clock = time.monotonic()
@@ -81,7 +105,7 @@ class Fit:
         self._compiled = False
 
     def run(self, state: TrainState, writer: Callable[[int], MetricsWriter | NoWriter]) -> tuple[TrainState, Progress]:
-        """Trains until early stopping or the last epoch.
+        """Trains until early stopping, the end of its trial, or the last epoch.
 
         Args:
             state: at the start, in case nothing is saved.
@@ -99,7 +123,7 @@ class Fit:
                 self.line.show(f"goes on after step {int(state.step)}", final=True)
         self.clock = time.monotonic()
         with writer(int(state.step)) as log:
-            while self.progress.epoch < self.loop.max_epochs and self.progress.misses <= self.loop.patience:
+            while self._goes_on():
                 state = self._epoch(state, log)
                 progress = self.progress
                 if progress.epoch % self.loop.evaluate_every == 0 or progress.epoch == self.loop.max_epochs:
@@ -108,6 +132,10 @@ class Fit:
         self._save(state)
         self.checkpoints.wait()
         return state, self.progress
+
+    def _goes_on(self) -> bool:
+        progress, loop = self.progress, self.loop
+        return progress.epoch < loop.max_epochs and progress.misses <= loop.patience and not progress.ended
 
     def _epoch(self, state: TrainState, log: MetricsWriter | NoWriter) -> TrainState:
         """The rest of the present epoch."""
@@ -165,7 +193,7 @@ class Fit:
             step = int(state.step) - len(finite) + int(np.flatnonzero(~finite)[0]) + 1
             terms = {name: float(values[~finite][0]) for name, values in record.terms.items()}
             self.checkpoints.wait()
-            raise RunStoppedError(
+            raise NonFiniteLossError(
                 f"{self.workdir}: the loss is not finite at step {step} (terms: {terms}); expected a number. The last "
                 "good checkpoint is kept. Lower the learning rate, or look at the features for extreme values."
             )
@@ -192,6 +220,8 @@ class Fit:
             self.checkpoints.save_best(progress.best_step, state.params)
         else:
             progress.misses += 1
+        if self.trial is not None:
+            progress.ended = self.trial.ends_after(progress.epoch, progress.best_value)
 
     def _seconds(self) -> float:
         return self.progress.seconds + time.monotonic() - self.clock
@@ -238,4 +268,4 @@ class Fit:
         )
 
 
-__all__ = ["Fit", "Progress"]
+__all__ = ["Fit", "Progress", "StudyTrial"]

@@ -7,6 +7,7 @@ is read. Of several processes all train and the first writes; they share the che
 """
 
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from recgoat_jax.training import hosts
 from recgoat_jax.training.checkpoint import Checkpoints, claim
 from recgoat_jax.training.environment import environment
 from recgoat_jax.training.experiment import Experiment, to_json
-from recgoat_jax.training.fit import Fit
+from recgoat_jax.training.fit import Fit, StudyTrial
 from recgoat_jax.training.interrupts import catch_interrupts, stopping_at_once
 from recgoat_jax.training.mesh import MeshShape, make_mesh
 from recgoat_jax.training.prepared import follow_run, prepare_run
@@ -47,6 +48,7 @@ def train(
     quiet: bool = False,
     mesh: MeshShape | None = None,
     checkpoints: str | None = None,
+    trial: StudyTrial | None = None,
 ) -> RunResult:
     """Runs an experiment, or goes on with it, or reads its result.
 
@@ -58,6 +60,8 @@ def train(
             It is no part of the experiment: a run may go on with another.
         checkpoints: directory of the checkpoints, or bucket path; None: ``checkpoints`` in the run directory. Of
             several processes all must see it.
+        trial: the trial of a study that the run is. It may end the run early; then what the run shows is validation
+            alone, so that nobody chooses by test. None: a run of its own.
 
     Returns:
         The result, as in ``result.json``.
@@ -70,7 +74,7 @@ def train(
         SavedAndStopped: SIGTERM came; the state is saved, or there was nothing to save.
     """
     first = hosts.is_first()
-    line = None if quiet or not first else ProgressLine(experiment.name)
+    line = None if quiet or not first else ProgressLine(experiment.name if trial is None else trial.title)
     if mesh is None and jax.device_count() > 1:
         mesh = MeshShape(data=jax.device_count())
     devices = None if mesh is None else make_mesh(mesh)
@@ -139,6 +143,7 @@ def train(
                 interrupts=interrupts,
                 workdir=workdir,
                 line=line,
+                trial=trial,
             )
 
             def open_log(after_step: int) -> MetricsWriter | NoWriter:
@@ -174,10 +179,11 @@ def train(
             write_result(result, in_order, test)
         hosts.barrier()
         if line:
-            shown = ", ".join(
-                f"{name} {result.test[name]:.4f}" for name in ("recall@10", "ndcg@10") if name in test.means
-            )
-            line.show(f"test {shown} (epoch {result.best_epoch}, {duration(result.seconds)})", final=True)
+            if trial is None:
+                shown = _figures("test", result.test, ("recall@10", "ndcg@10"))
+            else:
+                shown = _figures("validation", result.valid, (experiment.loop.selection_metric,))
+            line.show(f"{shown} (epoch {result.best_epoch}, {duration(result.seconds)})", final=True)
         return result
 
 
@@ -188,6 +194,10 @@ def _load(experiment: Experiment, loaded: list[LoadedData]) -> str:
     notes = () if attached is None else attached.notes
     named = {"name": dataset.manifest.name, "protocol": dataset.manifest.protocol}
     return json.dumps(named | {"config": data_settings(loaded[0]), "notes": notes})
+
+
+def _figures(split: str, metrics: Mapping[str, float], names: tuple[str, ...]) -> str:
+    return f"{split} " + ", ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics)
 
 
 def _make_directory(workdir: Path) -> None:

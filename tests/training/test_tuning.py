@@ -1,0 +1,262 @@
+"""A study: stopped or not it finds the same; it prunes, records failures, keeps its budget, and is closed by a look at
+test."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import BaseTrial, FixedTrial
+
+from recgoat_jax.cli.train import load_experiment
+from recgoat_jax.data.storage import write_dataset
+from recgoat_jax.encoders.recipes import PreparedData
+from recgoat_jax.errors import DataError, UsageError
+from recgoat_jax.files import read_json_lines
+from recgoat_jax.models import BprMfConfig, RecGoatConfig
+from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, read_result
+from recgoat_jax.training.experiment import to_json
+from recgoat_jax.training.experiment_source import changed_settings, experiment_source
+from recgoat_jax.training.search_space import SearchSpace, load_search_space
+from recgoat_jax.training.study import JOURNAL_FILE, RunningTrial
+from recgoat_jax.training.study_record import StudyConfig, StudyRecord, TrialRecord, read_study
+from recgoat_jax.training.tuning import run_study, tuned_experiment
+from recgoat_jax.training.unblind import unblind
+from tests.worlds import blocks
+
+RATES = (0.2, 0.1, 1e-12, 1e30)
+FIRST = tuple({"rate": rate} for rate in RATES)
+CONFIG = StudyConfig(trials=5, complete_trials=2, warmup_epochs=1)
+
+
+def suggest(trial: BaseTrial, experiment: Experiment) -> Experiment:
+    model = replace(experiment.model, regularization_weight=trial.suggest_float("penalty", 1e-4, 1e-2, log=True))
+    return replace(
+        experiment, model=model, optimizer=OptimizerConfig(learning_rate=trial.suggest_categorical("rate", RATES))
+    )
+
+
+SPACE = SearchSpace(suggest, FIRST)
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    directory = tmp_path_factory.mktemp("data") / "blocks"
+    write_dataset(blocks(), directory)
+    return Experiment(
+        name="bpr",
+        data=PreparedData(directory),
+        model=BprMfConfig(dim=4, initialization="normal"),
+        loop=LoopConfig(
+            batch_size=32,
+            max_epochs=4,
+            selection_metric="recall@5",
+            cutoffs=(5,),
+            checkpoint_seconds=0.0,
+            tensorboard=False,
+            steps_per_call=4,
+        ),
+        seed=2,
+    )
+
+
+def last(records: Iterator[StudyRecord]) -> StudyRecord:
+    return list(records)[-1]
+
+
+@pytest.fixture(scope="module")
+def study(experiment: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("study")
+    last(run_study(experiment, SPACE, out=out, config=CONFIG, quiet=True))
+    return out
+
+
+def untimed(record: StudyRecord) -> Any:
+    found = to_json(record)
+    for trial in found["trials"]:
+        del trial["seconds"]
+        trial["reason"] = bool(trial["reason"])  # it names the directory
+    return found
+
+
+def test_trials_are_pruned_fail_and_are_judged_on_validation(study: Path) -> None:
+    record = read_study(study)
+    assert [one.state for one in record.trials[:4]] == ["complete", "complete", "pruned", "failed"]
+    assert [one.params["rate"] for one in record.trials[:4]] == list(RATES)
+    assert len(record.trials) == 5
+    pruned, failed = record.trials[2:4]
+    assert (pruned.epochs, failed.value) == (1, None)
+    assert "loss is not finite" in (failed.reason or "")
+    for trial in record.trials:
+        result = read_result(study / trial.directory)
+        if trial.value is None:
+            assert result is None
+            continue
+        # A pruned run, too, has a result; the value is the best line of its log.
+        assert result is not None
+        assert result.test.keys() == result.valid.keys()
+        lines = [one for one in read_json_lines(study / trial.directory / "metrics.jsonl") if one["kind"] == "valid"]
+        assert len(lines) == trial.epochs
+        assert trial.value == max(line["recall@5"] for line in lines) == result.valid["recall@5"]
+    assert record.best == max((one for one in record.trials if one.value), key=lambda one: one.value or 0)
+    # Nothing of test is in the files of the study itself.
+    assert all('"test' not in path.read_text() for path in (study / "study.json", study / JOURNAL_FILE))
+
+
+class Killed(BaseException):
+    """As abrupt as a signal that cannot be caught: nothing is saved after it."""
+
+
+def test_stopped_and_killed_a_study_finds_the_same(
+    study: Path, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, ends_after = [], RunningTrial.ends_after
+
+    def kill(self: RunningTrial, epoch: int, best_value: float) -> bool:
+        asked.append((self.number, epoch))
+        ended = ends_after(self, epoch, best_value)
+        # Once amid trial 1; then where trial 2 was told to end, before that is saved.
+        if (self.number, epoch) in ((1, 2), (2, 1)) and asked.count((self.number, epoch)) == 1:
+            raise Killed
+        return ended
+
+    monkeypatch.setattr(RunningTrial, "ends_after", kill)
+    for trials in (2, 5):
+        with pytest.raises(Killed):
+            last(run_study(experiment, SPACE, out=tmp_path, config=replace(CONFIG, trials=trials), quiet=True))
+        with (tmp_path / JOURNAL_FILE).open("ab") as file:
+            file.write(b'{"op_code":')  # a line cut short
+        (tmp_path / f"{JOURNAL_FILE}.lock").symlink_to("held by the one that was killed")
+    found = last(run_study(experiment, SPACE, out=tmp_path, config=CONFIG, quiet=True))
+    assert (asked.count((1, 2)), asked.count((2, 1)), asked.count((1, 1))) == (2, 2, 1)
+    assert untimed(found) == untimed(read_study(study))
+    results = [read_result(out / "trial-0001") for out in (tmp_path, study)]
+    assert results[0] is not None
+    assert results[1] is not None
+    assert results[0].test == results[1].test
+
+
+def test_a_finished_study_is_read_and_another_is_refused(study: Path, experiment: Experiment, tmp_path: Path) -> None:
+    again = list(run_study(experiment, SPACE, out=study, config=CONFIG, quiet=True))
+    assert untimed(again[0]) == untimed(read_study(study))
+    assert len(again) == 1
+    none_left = replace(CONFIG, trials=99, minutes=0.0)
+    assert len(last(run_study(experiment, SPACE, out=study, config=none_left, quiet=True)).trials) == 5
+    with pytest.raises(UsageError, match=r"search.seed: stored 0, given 1"):
+        last(run_study(experiment, SPACE, out=study, config=replace(CONFIG, seed=1), quiet=True))
+    wider = replace(experiment, model=BprMfConfig(dim=8))
+    with pytest.raises(UsageError, match=r"experiment.model.dim: stored 4, given 8"):
+        last(run_study(wider, SPACE, out=study, config=CONFIG, quiet=True))
+    write_dataset(blocks(seed=1), tmp_path / "other")
+    elsewhere = replace(experiment, data=PreparedData(tmp_path / "other"))
+    with pytest.raises(UsageError, match=r"experiment.dataset_hash: stored "):
+        last(run_study(elsewhere, SPACE, out=study, config=CONFIG, quiet=True))
+    with pytest.raises(UsageError, match=r"found another text than .*search.py"):
+        last(run_study(experiment, replace(SPACE, text="# other"), out=study, config=CONFIG, quiet=True))
+
+
+def test_settings_that_a_config_refuses_are_a_failed_trial(experiment: Experiment, tmp_path: Path) -> None:
+    def contradict(trial: BaseTrial, base: Experiment) -> Experiment:
+        return replace(base, model=RecGoatConfig(dim=trial.suggest_int("dim", 3, 3), heads=2))
+
+    found = last(run_study(experiment, SearchSpace(contradict), out=tmp_path, config=StudyConfig(trials=2), quiet=True))
+    assert [one.state for one in found.trials] == ["failed", "failed"]
+    assert "dim 3 is not a multiple of heads 2" in (found.trials[0].reason or "")
+    assert found.best is None
+    with pytest.raises(UsageError, match="no finished trial"):
+        unblind(tmp_path)
+
+
+def by_hand(out: Path, study: Path, pairs: list[tuple[float, float]]) -> None:
+    """A study of trials with given values on validation and test; the last one pruned."""
+    example = json.loads((study / "trial-0000" / "result.json").read_text())
+    trials = []
+    for number, (valid, test) in enumerate(pairs):
+        directory = f"trial-{number:04d}"
+        (out / directory).mkdir()
+        stored = example | {"valid": {"recall@5": valid}, "test": {"recall@5": test}}
+        (out / directory / "result.json").write_text(json.dumps(stored))
+        state = "pruned" if number == len(pairs) - 1 else "complete"
+        trials.append(TrialRecord(number, state, {}, valid, 1, 1, 1.0, directory))
+    replace(read_study(study), trials=tuple(trials)).write(out)
+
+
+def test_unblinding_ranks_and_closes_the_study(study: Path, experiment: Experiment, tmp_path: Path) -> None:
+    by_hand(tmp_path, study, [(0.2, 0.3), (0.3, 0.1), (0.1, 0.2)])
+    found = unblind(tmp_path)
+    assert [one.number for one in found.trials] == [1, 0, 2]
+    # Ranks on validation 3, 2, 1 and on test 1, 3, 2: 1 - 6 (4 + 1 + 1) / (3 (9 - 1)) = -1/2.
+    assert found.correlation.rho == pytest.approx(-0.5)
+    assert (found.complete.trials, found.complete.rho) == (2, None)
+    assert (found.chosen.number, found.best.number) == (1, 0)
+    assert found.regret == pytest.approx(0.2)
+    stored = json.loads((tmp_path / "test.json").read_text())
+    assert (stored["chosen"], stored["best_on_test"], stored["correlation"]["trials"]) == (1, 0, 3)
+    with pytest.raises(UsageError, match=r"test figures of this study were shown.*tuned on test: choose another --out"):
+        last(run_study(experiment, SPACE, out=tmp_path, config=CONFIG, quiet=True))
+    with pytest.raises(DataError, match=r"study.json: found no such file"):
+        unblind(tmp_path / "trial-0000")
+
+
+ONE_SETTING = "def suggest(trial, experiment):\n    trial.suggest_int('a', 1, 2)\n    return experiment"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1", "found no suggest; expected 'def suggest"),
+        ("def suggest(trial): ...", "a suggest of other arguments"),
+        ("FIRST = {'a': 1}\ndef suggest(trial, experiment): ...", "expected a tuple of dicts"),
+        (
+            "def suggest(trial, experiment): return trial.suggest_int('a', 1, 2)",
+            "suggest returned int; expected an Exp",
+        ),
+        ("def suggest(trial, experiment): return experiment", "asks the trial for nothing"),
+        (
+            "FIRST = ({'a': 3},)\n" + ONE_SETTING,
+            r"FIRST\[0\] sets \{'a': 3\}; expected names that suggest asks for",
+        ),
+        (
+            "FIRST = ({'b': 1},)\n" + ONE_SETTING,
+            r"FIRST\[0\] sets \{'b': 1\}",
+        ),
+        (
+            "from dataclasses import replace\ndef suggest(trial, experiment):\n    trial.suggest_int('a', 1, 2)\n"
+            "    return replace(experiment, loop=replace(experiment.loop, cutoffs=(5, 7)))",
+            "suggest changed the data, loop.selection_metric or loop.cutoffs",
+        ),
+    ],
+)
+def test_search_files_that_do_not_do_are_refused(
+    text: str, message: str, experiment: Experiment, tmp_path: Path
+) -> None:
+    (tmp_path / "search.py").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        load_search_space(tmp_path / "search.py").check(experiment, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("search", "bases"),
+    [
+        ("recgoat_baby", ["recgoat_baby"]),
+        ("lightgcn_baby", ["lightgcn_baby_tuned"]),
+        ("recgoat", ["recgoat_lastfm", "recgoat_movielens_small", "recgoat_scientific"]),
+        ("lightgcn", ["lightgcn_lastfm", "lightgcn_movielens_small", "lightgcn_scientific"]),
+    ],
+)
+def test_the_first_trial_of_each_space_is_the_experiment(search: str, bases: list[str], tmp_path: Path) -> None:
+    space = load_search_space(Path(str(import_module(f"experiments.search.{search}").__file__)))
+    for name in bases:
+        base = import_module(f"experiments.{name}").CONFIG
+        space.check(base, seed=0)
+        first = TrialRecord(0, "complete", space.first[0], 0.1, 1, 1, 1.0, "trial-0000")
+        assert changed_settings(base, tuned_experiment(space, base, trial=first)) == []
+        drawn = {"learning_rate": 0.001, "regularization_weight": 0.01}
+        other = replace(space.experiment(FixedTrial(dict(space.first[0]) | drawn), base), name="x")
+        # As a file it is the same experiment.
+        (tmp_path / f"{name}.py").write_text(experiment_source(other, docstring="x"))
+        assert load_experiment(tmp_path / f"{name}.py") == other
+        assert len(changed_settings(base, other)) == 2
