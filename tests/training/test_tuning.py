@@ -17,9 +17,10 @@ from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.files import read_json_lines
 from recgoat_jax.models import BprMfConfig, RecGoatConfig
-from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, read_result
+from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, RunResult, loop, read_result
 from recgoat_jax.training.experiment import to_json
 from recgoat_jax.training.experiment_source import changed_settings, experiment_source
+from recgoat_jax.training.result import write_result
 from recgoat_jax.training.search_space import SearchSpace, load_search_space
 from recgoat_jax.training.study import JOURNAL_FILE, RunningTrial
 from recgoat_jax.training.study_record import StudyConfig, StudyRecord, TrialRecord, read_study
@@ -118,25 +119,50 @@ def test_stopped_and_killed_a_study_finds_the_same(
     def kill(self: RunningTrial, epoch: int, best_value: float) -> bool:
         asked.append((self.number, epoch))
         ended = ends_after(self, epoch, best_value)
-        # Once amid trial 1; then where trial 2 was told to end, before that is saved.
+        # Amid trial 1; where trial 2 was told to end, before that is saved; and then after it is, before its result.
         if (self.number, epoch) in ((1, 2), (2, 1)) and asked.count((self.number, epoch)) == 1:
             raise Killed
         return ended
 
+    def kill_instead_of_result(result: RunResult, *rest: object) -> None:
+        if result.directory.name == "trial-0002" and not after:
+            after.append(result.epochs)
+            raise Killed
+        write_result(result, *rest)  # type: ignore[arg-type]  # handed on
+
+    after: list[int] = []
     monkeypatch.setattr(RunningTrial, "ends_after", kill)
-    for trials in (2, 5):
+    monkeypatch.setattr(loop, "write_result", kill_instead_of_result)
+    for trials in (2, 5, 5):
         with pytest.raises(Killed):
             last(run_study(experiment, SPACE, out=tmp_path, config=replace(CONFIG, trials=trials), quiet=True))
         with (tmp_path / JOURNAL_FILE).open("ab") as file:
             file.write(b'{"op_code":')  # a line cut short
         (tmp_path / f"{JOURNAL_FILE}.lock").symlink_to("held by the one that was killed")
     found = last(run_study(experiment, SPACE, out=tmp_path, config=CONFIG, quiet=True))
-    assert (asked.count((1, 2)), asked.count((2, 1)), asked.count((1, 1))) == (2, 2, 1)
+    assert (asked.count((1, 1)), asked.count((1, 2)), asked.count((2, 1)), after) == (1, 2, 2, [1])
     assert untimed(found) == untimed(read_study(study))
     results = [read_result(out / "trial-0001") for out in (tmp_path, study)]
     assert results[0] is not None
     assert results[1] is not None
     assert results[0].test == results[1].test
+
+
+def test_what_was_decided_before_a_stop_is_not_decided_anew() -> None:
+    class Pruned:
+        number, reports = 0, []
+
+        def report(self, value: float, step: int) -> None:
+            self.reports.append((step, value))
+
+        def should_prune(self) -> bool:
+            return True
+
+    trial: Any = Pruned()
+    running = RunningTrial(trial, title="x").resumed({1: 0.1, 2: 0.2, 3: 0.2})
+    # Epochs 1 and 2 were followed by another; after 3 nobody knows. A report stays as it was.
+    assert [running.ends_after(epoch, 0.3) for epoch in (1, 2, 3, 4)] == [False, False, True, True]
+    assert trial.reports == [(4, 0.3)]
 
 
 def test_a_finished_study_is_read_and_another_is_refused(study: Path, experiment: Experiment, tmp_path: Path) -> None:
