@@ -39,6 +39,8 @@ NEIGHBORS = (1, 3, 10, 30, 100, 1000)
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5)
 PATIENCE = 100
 """Validations without a better one that end the training of RecGOAT."""
+MAX_EPOCHS = {"scientific": 1000, "movielens_1m": 120}
+"""Its epochs at most. On MovieLens-1M an epoch takes long and cold items keep rising slowly."""
 BASELINE = "content kNN"
 AMONG = ("all items", "cold items")
 """What is ranked."""
@@ -119,22 +121,24 @@ def trained(run: Run, epoch: int, among: str) -> Row:
     return Row(f"epoch {epoch}, {best}", result("test", tried[best]))
 
 
-def rows(data: AmazonScientific | Movielens1m, lightgcn: Experiment, recgoat: Experiment) -> Iterator[Experiment]:
-    """What is trained."""
+def rows(name: str, data: AmazonScientific | Movielens1m) -> Iterator[Experiment]:
+    """What is trained on a data set."""
+    _, lightgcn, recgoat = SETS[name]
+    loop = replace(recgoat.loop, patience=PATIENCE, max_epochs=MAX_EPOCHS[name])
     yield replace(lightgcn, name="most popular", data=data, model=MostPopularConfig())
     yield replace(lightgcn, name="LightGCN", data=data)
     # The first epochs find cold items well, trained ones being short still; later ones find fewer, and the last most.
-    yield replace(recgoat, name="RecGOAT", data=data, loop=replace(recgoat.loop, patience=PATIENCE))
+    yield replace(recgoat, name="RecGOAT", data=data, loop=loop)
 
 
 def measured(name: str, *, root: Path | None, out: Path) -> dict[str, list[dict[str, Any]]]:
     """The rows of a data set, each tested against content kNN, by what is ranked."""
-    data, lightgcn, recgoat = SETS[name]
-    data = data if root is None else with_root(data, root)
+    recipe = SETS[name][0]
+    data = recipe if root is None else with_root(recipe, root)
     assert isinstance(data, AmazonScientific | Movielens1m)
     dataset = load_data(data).dataset
     runs = {}
-    for experiment in rows(data, lightgcn, recgoat):
+    for experiment in rows(name, data):
         folder = out / name / experiment.name.replace(" ", "_")
         runs[experiment.name] = train(experiment, workdir=folder).best_epoch, load_run(folder)
     tables = {}

@@ -1,11 +1,9 @@
 """``recgoat table``: the rows of a data set over seeds, what is missing run, what is stopped gone on with."""
 
 import json
-import runpy
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from recgoat_jax.report.result_table import (
 from recgoat_jax.serving.run import Run, load_run
 from recgoat_jax.training import Experiment, RunResult, read_result, train
 from recgoat_jax.training.content_run import run_content_knn
+from recgoat_jax.training.python_file import names_in
 
 
 @dataclass(frozen=True)
@@ -70,22 +69,10 @@ def load_table(path: Path) -> ResultTable:
     """
     if not path.is_file():
         raise UsageError(f"'{path}' is no file; expected a Python file with a TABLE = ResultTable(...).")
-    with _importable(path):
-        found = runpy.run_path(str(path)).get("TABLE")
+    found = names_in(path).get("TABLE")
     if not isinstance(found, ResultTable):
         raise UsageError(f"{path}: found no TABLE; expected 'TABLE = ResultTable(...)' at the top level.")
     return found
-
-
-@contextmanager
-def _importable(path: Path) -> Iterator[None]:
-    """Makes the package importable that a file is part of: a table names experiments of the files around it."""
-    top = next(folder for folder in path.absolute().parents if not (folder / "__init__.py").exists())
-    sys.path.insert(0, str(top))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(top))
 
 
 def run(command: TableCommand) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import runpy
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -29,6 +28,7 @@ from recgoat_jax.training.hosts import is_first, join
 from recgoat_jax.training.loop import train
 from recgoat_jax.training.mesh import parse_mesh
 from recgoat_jax.training.mirror import mirrored
+from recgoat_jax.training.python_file import names_in
 from recgoat_jax.training.result import RunResult
 
 MODELS: dict[str, type[ModelConfig]] = {
@@ -78,7 +78,7 @@ def load_experiment(path: Path) -> Experiment:
         raise UsageError(
             f"'{path}' is neither a file nor a model; expected an experiment file or one of {', '.join(MODELS)}."
         )
-    found = runpy.run_path(str(path)).get("CONFIG")
+    found = names_in(path).get("CONFIG")
     if not isinstance(found, Experiment):
         raise UsageError(f"{path}: found no CONFIG; expected 'CONFIG = Experiment(...)' at the top level.")
     return found

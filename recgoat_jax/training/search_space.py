@@ -1,7 +1,6 @@
 """A search file: what a study may vary, as one function from a trial of optuna to an experiment."""
 
 import inspect
-import runpy
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from recgoat_jax.errors import MissingExtraError, UsageError
 from recgoat_jax.training.experiment import Experiment, to_json
+from recgoat_jax.training.python_file import names_in
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -147,7 +147,7 @@ def load_search_space(path: Path) -> SearchSpace:
         raise UsageError(
             f"--search: '{path}' is not a file; expected a search file, such as those in experiments/search."
         )
-    found: dict[str, Any] = runpy.run_path(str(path))
+    found = names_in(path)
     suggest: Any = found.get("suggest")
     first: Any = found.get("FIRST", ())
     takes = len(inspect.signature(suggest).parameters) if callable(found.get("suggest")) else 0
