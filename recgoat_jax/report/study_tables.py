@@ -25,6 +25,11 @@ def study_page(record: StudyRecord) -> str:
         else f"A trial ends early where its best value is below the median of the others after as many epochs, from "
         f"epoch {config.warmup_epochs} and the trial after {config.complete_trials} that ended by themselves."
     )
+    limit = (
+        "No limit of time."
+        if config.minutes is None
+        else f"No trial began after {config.minutes:g} minutes of the latest start."
+    )
     lines = [
         f"# Search on `{record.name}`",
         "",
@@ -33,7 +38,7 @@ def study_page(record: StudyRecord) -> str:
         "",
         f"**Budget**: {len(record.trials)} of {config.trials} trials ({record.count('complete')} complete, "
         f"{record.count('pruned')} pruned, {record.count('failed')} failed), {record.minutes:.1f} minutes of training "
-        "and validation.",
+        f"and validation. {limit}",
         "",
         "## Best on validation",
         "",

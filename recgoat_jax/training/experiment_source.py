@@ -1,6 +1,7 @@
 """An experiment as the Python that makes it: a file that ``recgoat train`` reads."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ def experiment_source(experiment: Experiment, *, docstring: str) -> str:
     """
     imports: set[tuple[str, str]] = set()
     value = _source(experiment, imports, depth=0)
-    lines = [f"from {module} import {name}" for module, name in sorted(imports)]
+    names: dict[str, list[str]] = {}
+    for module, name in sorted(imports):
+        names.setdefault(module, []).append(name)
+    lines = [f"from {module} import {', '.join(of_module)}" for module, of_module in names.items()]
     return f'"""{docstring}"""\n\n' + "\n".join(lines) + f"\n\nCONFIG = {value}\n"
 
 
@@ -43,6 +47,8 @@ def _source(value: Any, imports: set[tuple[str, str]], *, depth: int) -> str:
     if isinstance(value, Path):
         imports.add(("pathlib", "Path"))
         return f"Path({str(value)!r})"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return repr(value)
     kind = type(value)

@@ -185,9 +185,10 @@ class Study:
         complete = self._optuna.trial.TrialState.COMPLETE
         if sum(one.state is complete for one in self._trials()) < _FEWEST_FOR_IMPORTANCES:
             return {}
-        evaluator = self._optuna.importance.PedAnovaImportanceEvaluator()
-        found = self._optuna.importance.get_param_importances(self._study, evaluator=evaluator)
-        return {name: float(share) for name, share in found.items()}
+        # Not by way of get_param_importances, which loads scikit-learn for an evaluator that is not used.
+        found = self._optuna.importance.PedAnovaImportanceEvaluator().evaluate(self._study)
+        total = sum(found.values())
+        return {name: float(share / total) for name, share in found.items()} if total > 0 else {}
 
     def _trials(self) -> "list[FrozenTrial]":
         return self._study.get_trials(deepcopy=False)

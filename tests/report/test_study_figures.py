@@ -1,5 +1,7 @@
 """Figures and pages of a study: the best so far, hollow dots, the chosen trial, and the right numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,7 +45,11 @@ def test_pages_say_what_was_spent_and_what_was_lost() -> None:
     )
     record = StudyRecord("x", "recall@20", StudyConfig(trials=8), {}, "1.0", {"rate": "0.1 to 9"}, trials)
     page = study_page(record)
-    assert "4 of 8 trials (2 complete, 1 pruned, 1 failed), 3.0 minutes" in page
+    assert (
+        "4 of 8 trials (2 complete, 1 pruned, 1 failed), 3.0 minutes of training and validation. No limit of time."
+        in page
+    )
+    assert "No trial began after 30 minutes" in study_page(replace(record, config=StudyConfig(minutes=30.0)))
     assert page.index("| 3 | 0.3 | 5 | 6 | 60 | 0.3 |") < page.index("| 0 | 0.25 ") < page.index("| 2 (pruned) | 0.2 ")
     assert "- trial 1: not finite" in page
     unblinded = Unblinded(

@@ -22,7 +22,7 @@ from recgoat_jax.training.experiment import to_json
 from recgoat_jax.training.experiment_source import changed_settings, experiment_source
 from recgoat_jax.training.result import write_result
 from recgoat_jax.training.search_space import SearchSpace, load_search_space
-from recgoat_jax.training.study import JOURNAL_FILE, RunningTrial
+from recgoat_jax.training.study import JOURNAL_FILE, RunningTrial, Study
 from recgoat_jax.training.study_record import StudyConfig, StudyRecord, TrialRecord, read_study
 from recgoat_jax.training.tuning import run_study, tuned_experiment
 from recgoat_jax.training.unblind import unblind
@@ -182,6 +182,24 @@ def test_a_finished_study_is_read_and_another_is_refused(study: Path, experiment
         last(run_study(elsewhere, SPACE, out=study, config=CONFIG, quiet=True))
     with pytest.raises(UsageError, match=r"found another text than .*search.py"):
         last(run_study(experiment, replace(SPACE, text="# other"), out=study, config=CONFIG, quiet=True))
+
+
+def test_the_record_says_what_was_varied_and_what_mattered(tmp_path: Path) -> None:
+    study = Study(tmp_path, config=StudyConfig(pruner="none"), settings={"name": "x"}, metric="recall@5")
+    for place in range(12):
+        running = study.next()
+        matters = running.trial.suggest_float("matters", 1e-3, 1.0, log=True)
+        running.trial.suggest_int("idle", 1, 3)
+        running.trial.suggest_categorical("kind", (None, "a"))
+        assert study.record().importances.keys() == (set() if place < 10 else {"matters", "idle", "kind"})
+        study.finish(running, matters, facts={"epochs": 1})
+    record = study.record()
+    assert record.space == {"matters": "0.001 to 1, log", "idle": "1 to 3 by 1", "kind": "None, a"}
+    assert sum(record.importances.values()) == pytest.approx(1.0)
+    assert max(record.importances, key=lambda name: record.importances[name]) == "matters"
+    assert [one.params["matters"] for one in record.valued] == sorted(
+        (one.value for one in record.trials), reverse=True
+    )  # type: ignore[type-var]  # none failed
 
 
 def test_settings_that_a_config_refuses_are_a_failed_trial(experiment: Experiment, tmp_path: Path) -> None:
