@@ -78,9 +78,9 @@ def _space(record: StudyRecord) -> list[str]:
     rows = [[f"`{name}`", values] for name, values in record.space.items()]
     if record.importances:
         header.append("importance")
-        rows = [
-            [*row, f"{record.importances.get(name, 0.0):.2f}"] for row, name in zip(rows, record.space, strict=True)
-        ]
+        # A setting that some trials were not asked for has none.
+        shares = {name: f"{share:.2f}" for name, share in record.importances.items()}
+        rows = [[*row, shares.get(name, "-")] for row, name in zip(rows, record.space, strict=True)]
     lines = [*_table(header, rows), ""]
     if record.importances:
         lines += ["Importance: share of what decides whether a trial is among the best tenth (PED-ANOVA).", ""]
