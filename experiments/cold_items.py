@@ -42,6 +42,8 @@ PATIENCE = 100
 MAX_EPOCHS = {"scientific": 1000, "movielens_1m": 120}
 """Its epochs at most. On MovieLens-1M an epoch takes long and cold items keep rising slowly."""
 BASELINE = "content kNN"
+FAR = 1e6
+"""Above every score."""
 AMONG = ("all items", "cold items")
 """What is ranked."""
 SETS: dict[str, tuple[AmazonScientific | Movielens1m, Experiment, Experiment]] = {
@@ -92,6 +94,8 @@ def content_knn(dataset: Dataset, among: str) -> Row:
 def candidates(run: Run) -> dict[str, ServedVectors]:
     """Vectors of a run, by what is chosen: the score, and for RecGOAT the temperature of cold items."""
     config, found = model_config(run), {"": run.vectors}
+    if isinstance(config, MostPopularConfig):
+        return found
     if isinstance(config, RecGoatConfig):
         dataset = run.dataset_with_features
         model = starting_model(run, dataset)
@@ -114,11 +118,20 @@ def trained(run: Run, epoch: int, among: str) -> Row:
     """A trained model's result."""
 
     def result(split: Literal["valid", "test"], vectors: ServedVectors) -> EvalResult:
-        return ranked(run.dataset, split, lambda rows: vectors.users[rows] @ vectors.items.T, among)
+        evaluator = Evaluator(run.dataset, split, cutoffs=CUTOFFS)
+        if among == "all items":
+            return evaluator(vectors)
+        # A further column puts trained items behind all others and leaves the scores of cold ones as they are.
+        behind = np.where(run.dataset.item_counts == 0, 0.0, -FAR)[:, None]
+        ones = np.ones((len(vectors.users), 1))
+        return evaluator(
+            (np.hstack([vectors.users, ones], dtype=np.float32), np.hstack([vectors.items, behind], dtype=np.float32))
+        )
 
     tried = candidates(run)
     best = max(tried, key=lambda name: result("valid", tried[name]).means["recall@20"])
-    return Row(f"epoch {epoch}, {best}", result("test", tried[best]))
+    note = ", ".join(part for part in (f"epoch {epoch}" if epoch else "", best) if part)
+    return Row(note, result("test", tried[best]))
 
 
 def rows(name: str, data: AmazonScientific | Movielens1m) -> Iterator[Experiment]:
@@ -172,10 +185,11 @@ def as_markdown(found: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
                 "|---|" + "---|" * (len(METRICS) + 1),
             ]
             for row in sorted(table, key=lambda one: one["test"]["recall@20"]):
+                label = f"{row['row']} ({row['note']})" if row["note"] else row["row"]
                 cells = " | ".join(f"{row['test'][metric]:.4f}" for metric in METRICS)
                 known = [row["p"][metric] for metric in ("recall@20", "ndcg@20")]
                 told = "" if None in known else " / ".join(format_p(p) for p in known)
-                lines.append(f"| {row['row']} ({row['note']}) | {cells} | {told} |")
+                lines.append(f"| {label} | {cells} | {told} |")
             lines.append("")
     return "\n".join(lines)
 

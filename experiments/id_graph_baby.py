@@ -7,9 +7,9 @@ Cost:     about 4 minutes on 2 CPU cores
 from dataclasses import replace
 
 from experiments import recgoat_baby
-from recgoat_jax.models import control
+from recgoat_jax.models import RecGoatConfig, control
 from recgoat_jax.training import Experiment
 
-CONFIG: Experiment = replace(
-    recgoat_baby.CONFIG, name="id_graph_baby", model=control(recgoat_baby.CONFIG.model, "id_graph")
-)
+_MODEL = recgoat_baby.CONFIG.model
+assert isinstance(_MODEL, RecGoatConfig)
+CONFIG: Experiment = replace(recgoat_baby.CONFIG, name="id_graph_baby", model=control(_MODEL, "id_graph"))
