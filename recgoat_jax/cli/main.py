@@ -32,6 +32,7 @@ COMMANDS = {
     "table": "the rows of a data set over seeds, run where missing, as a table with tests",
     "compare": "finished runs side by side, with paired tests",
     "report": "the figures of a finished run, and one page that holds them all",
+    "theory": "both sides of the paper's bounds on a finished run and on planted data, and what they are worth",
     "doctor": "versions, devices, extras, data: what is here and what is missing",
 }
 

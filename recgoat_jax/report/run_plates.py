@@ -20,7 +20,10 @@ from recgoat_jax.report.figures import curves_figure, fusion_weights_figure, ser
 from recgoat_jax.report.maps import embed_views, map_figure
 from recgoat_jax.report.mixtures import mixture_figure, simplex_grid
 from recgoat_jax.report.plans import alignment_figure, effective_axes, plan_figure
+from recgoat_jax.report.run_theory import TheoryOptions, measure_run
 from recgoat_jax.report.run_views import REPRESENTATIONS, RunViews, sampled_rows
+from recgoat_jax.report.theory_figures import bounds_figure
+from recgoat_jax.report.verdicts import summary
 from recgoat_jax.serving.run import Run
 
 CHECKPOINT = "checkpoints/best"
@@ -219,6 +222,23 @@ def _maps(subject: Subject) -> Plate:
     return Plate(map_figure(panels), caption, (CHECKPOINT, CONFIG_FILE))
 
 
+def _bounds(subject: Subject) -> Plate:
+    options = TheoryOptions(seed=subject.options.seed)
+    theory = measure_run(subject.views, name=subject.run.name, options=options, representations=("aligned",))
+    counts = summary(theory.statements())
+    nothing = sum(of_name["says nothing"] for name, of_name in counts.items() if name.endswith("printed"))
+    printed = sum(sum(of_name.values()) for name, of_name in counts.items() if name.endswith("printed"))
+    failed = sum(of_name["does not hold"] for name, of_name in counts.items() if name.endswith("printed"))
+    caption = (
+        "Left sides and bounds of lemmas 3.3 and 3.4 and of the theorem of alignment consistency, each divided by what "
+        f"the bound would be if the rows were shuffled, over {theory.pairs:,} pairs, half held out, half drawn at "
+        f"random; InfoNCE at temperature {theory.temperature:g} over batches of {theory.batch:,}. From 1 on (grey) a "
+        f"bound says nothing. Of {printed} printed right sides, fusion comprehensiveness among them, {nothing} say "
+        f"nothing and {failed} do not hold. The preference's Lipschitz constant is put at 0, its least value."
+    )
+    return Plate(bounds_figure(theory.rows("aligned")), caption, (CHECKPOINT, CONFIG_FILE))
+
+
 def _slices(subject: Subject) -> Plate:
     metric = f"recall@{subject.cutoff}"
     rows = [slice_rows(run.per_user, run.dataset) for run in subject.runs]
@@ -246,6 +266,7 @@ PLATES: tuple[tuple[str, str, Callable[[Subject], Plate]], ...] = (
     ("single_views", "Each view alone, and fused", _single_views),
     ("plans", "Transport plans before and after training", _plans),
     ("alignment", "Distance of the modalities from the ID vectors", _alignment),
+    ("bounds", "What the bounds of the theory say", _bounds),
     ("maps", "Maps of the views before and after transport", _maps),
     ("slices", "User activity and item popularity", _slices),
 )

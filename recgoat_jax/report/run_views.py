@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,12 @@ from recgoat_jax.serving.trained import best_parameters, starting_model
 REPRESENTATIONS: tuple[Representation, ...] = ("aligned", "unaligned")
 """Both, in the order of the figures."""
 
+Moment = Literal["before", "after"]
+"""With the parameters that training started from, or with the best ones."""
+
+MOMENTS: tuple[Moment, ...] = ("before", "after")
+"""Both, in order."""
+
 
 class BeforeAndAfter(NamedTuple):
     """Of one modality, with the parameters that training started from and with the best ones.
@@ -35,6 +41,20 @@ class BeforeAndAfter(NamedTuple):
 
     before: tuple[Plan, float]
     after: tuple[Plan, float]
+
+
+class Scored(NamedTuple):
+    """What scores, the user vectors on one side, and on the other the items' vectors as they are or of one view alone.
+
+    Attributes:
+        users: ``users x dim``.
+        fused: ``items x dim``.
+        views: name to ``items x dim``, as scaled and finished in the fused vector's place, the ID view first.
+    """
+
+    users: Float[np.ndarray, "users dim"]
+    fused: Float[np.ndarray, "items dim"]
+    views: dict[str, Float[np.ndarray, "items dim"]]
 
 
 class RunViews:
@@ -63,17 +83,29 @@ class RunViews:
                 "modalities); expected a weighted fusion of one modality or more."
             )
         self.names: tuple[str, ...] = model.weighting.names
-        self._definition, start, self._rest = nnx.split(model, nnx.Param, ...)
+        self._definition, self._start, self._rest = nnx.split(model, nnx.Param, ...)
         self._params = best_parameters(run, model, checkpoints=checkpoints)
-        self._before, self._after = (_encode(self._definition, one, self._rest) for one in (start, self._params))
-        nnx.update(model, self._params)
-        self.learned: Float[np.ndarray, " views"] = np.asarray(model.weighting.shares(), float)
+        self._before, self._after = (_encode(self._definition, one, self._rest) for one in (self._start, self._params))
+        self.temperature: float = model.config.temperature
+        # Not nnx.update of the model: it shares its parameters with the state of the start.
+        weighting = nnx.merge(self._definition, self._params, self._rest, copy=True).weighting
+        self.learned: Float[np.ndarray, " views"] = np.asarray(weighting.shares(), float)
         self._present = {name: np.asarray(branch.present[...]) for name, branch in model.branches.items()}
 
     def vectors(self, representation: Representation) -> dict[str, Float[np.ndarray, "items dim"]]:
         """Name to vectors of the trained model, the ID view first."""
         views = {"id": self._after.views["id"], **self._after.modalities(representation)}
         return {name: np.asarray(view) for name, view in views.items()}
+
+    def scored(self, moment: Moment, representation: Representation) -> Scored:
+        """The vectors that score, before or after training; modalities after or before transport."""
+        encoded, params = {"before": (self._before, self._start), "after": (self._after, self._params)}[moment]
+        alone = {
+            name: _mixed(self._definition, params, self._rest, encoded, jnp.asarray(row), representation=representation)
+            for name, row in zip(self.names, np.eye(len(self.names), dtype=np.float32), strict=True)
+        }
+        users, fused = np.asarray(encoded.users), np.asarray(encoded.items)
+        return Scored(users, fused, {name: np.asarray(view) for name, view in alone.items()})
 
     @property
     def complete(self) -> Bool[np.ndarray, " items"]:
@@ -171,4 +203,4 @@ def sampled_rows(rows: Int[np.ndarray, " rows"], *, most: int, seed: int) -> Int
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
-__all__ = ["REPRESENTATIONS", "BeforeAndAfter", "RunViews", "sampled_rows"]
+__all__ = ["MOMENTS", "REPRESENTATIONS", "BeforeAndAfter", "Moment", "RunViews", "Scored", "sampled_rows"]

@@ -3,7 +3,6 @@
 import json
 import re
 import sys
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,44 +10,16 @@ import numpy as np
 import pytest
 
 from recgoat_jax.cli.main import main
-from recgoat_jax.data import Dataset, content_hash, write_dataset
-from recgoat_jax.encoders.recipes import PreparedData
+from recgoat_jax.data import Dataset
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation import Evaluator, evaluate
-from recgoat_jax.models import RecGoatConfig
 from recgoat_jax.report.run_figures import Drawn, LeftOut, draw_run
 from recgoat_jax.report.run_views import RunViews, sampled_rows
 from recgoat_jax.serving import load_run
-from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, train
 from tests.runs import random_dataset, random_vectors, write_run
-from tests.worlds import blocks
 
-MODEL = RecGoatConfig(dim=8, num_layers=1, neighbors=3, id_share=0.5)
 VIEWS = ("id", "image", "text")
-ALL_FILES = ("alignment", "curves", "fusion_weights", "maps", "mixtures", "plans", "single_views", "slices")
-
-
-@pytest.fixture(scope="module")
-def world() -> Dataset:
-    made = blocks(ratings=False)
-    return replace(made, manifest=replace(made.manifest, hash=content_hash(made)))
-
-
-@pytest.fixture(scope="module")
-def directories(world: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two seeds of one experiment."""
-    folder = tmp_path_factory.mktemp("reported")
-    write_dataset(world, folder / "data")
-    loop = LoopConfig(batch_size=32, max_epochs=3, selection_metric="recall@5", cutoffs=(5,), tensorboard=False)
-    optimizer = OptimizerConfig(learning_rate=0.02)
-    first = Experiment("recgoat", PreparedData(folder / "data"), MODEL, optimizer, loop)
-    runs = [replace(first, seed=seed) for seed in (0, 1)]
-    return [train(one, workdir=folder / f"seed{one.seed}", quiet=True).directory for one in runs]
-
-
-@pytest.fixture(scope="module")
-def views(directories: list[Path]) -> RunViews:
-    return RunViews(load_run(directories[0]))
+ALL_FILES = ("alignment", "bounds", "curves", "fusion_weights", "maps", "mixtures", "plans", "single_views", "slices")
 
 
 class Pictures(HTMLParser):
@@ -108,7 +79,7 @@ def test_a_run_without_views_says_so(tmp_path: Path) -> None:
     found = list(draw_run([load_run(path)], tmp_path / "out"))
     assert [one.png.stem for one in found if isinstance(one, Drawn)] == ["curves", "slices"]
     reasons = [one.reason for one in found if isinstance(one, LeftOut)]
-    assert len(reasons) == 6
+    assert len(reasons) == 7
     assert "has no fusion weights" in reasons[0]
     assert all("lightgcn is a run of LightGcn, whose items have no views" in reason for reason in reasons[1:])
     page = (path / "report" / "report.html").read_text(encoding="utf-8")
@@ -119,7 +90,7 @@ def test_a_run_without_views_says_so(tmp_path: Path) -> None:
 def test_what_is_gone_is_a_reason_and_what_is_wrong_an_error(directories: list[Path], tmp_path: Path) -> None:
     found = list(draw_run([load_run(directories[0])], tmp_path, checkpoints=tmp_path))
     left = {one.title: one.reason for one in found if isinstance(one, LeftOut)}
-    assert len(left) == 4
+    assert len(left) == 5
     assert all("found no checkpoint; expected the checkpoints of the run" in reason for reason in left.values())
     first = load_run(directories[0])
     with pytest.raises(UsageError, match="no run to report on"):
