@@ -133,6 +133,22 @@ def test_the_printed_lemma_fails_on_random_unit_vectors() -> None:
     assert large.printed > math.sqrt(2) > large.shuffled - 0.01
 
 
+def test_the_theorems_fail_where_lemma_33_does() -> None:
+    # The view has the fused vectors of other items: W1 is 0. Each user lies along the error of one item.
+    z = unit(np.random.default_rng(5).normal(size=(64, 32)))
+    other = np.roll(z, 32, axis=0)
+    users = unit(other - z)
+    constants = {"score_lipschitz": 1.0, "preference_lipschitz": 0.0, "temperature": TAU, "batch": 2}
+    found = view_bounds(users, np.sum(users * z, axis=1), other, z, **constants)
+    assert found.errors.wasserstein == pytest.approx(0, abs=1e-9)
+    assert found.errors.difference == pytest.approx(mean_distance(other, z))
+    verdicts = {one.name: one.verdict for one in statements(found)}
+    assert verdicts["alignment consistency, printed"] == "does not hold"
+    assert verdicts["lemma 3.4, printed"] != "does not hold"
+    exchanged = view_bounds(users, np.sum(users * other, axis=1), other, z, **constants)
+    assert fusion_statements({"text": exchanged})[0].verdict == "does not hold"
+
+
 def test_verdicts() -> None:
     assert Statement("", 1.0, 2.0, 3.0).verdict == "holds"
     assert Statement("", 1.0, 3.0, 3.0).verdict == "says nothing"
