@@ -88,8 +88,9 @@ class RunViews:
         self._before, self._after = (_encode(self._definition, one, self._rest) for one in (self._start, self._params))
         self.temperature: float = model.config.temperature
         # Not nnx.update of the model: it shares its parameters with the state of the start.
-        weighting = nnx.merge(self._definition, self._params, self._rest, copy=True).weighting
-        self.learned: Float[np.ndarray, " views"] = np.asarray(weighting.shares(), float)
+        trained = nnx.merge(self._definition, self._params, self._rest, copy=True)
+        assert trained.weighting is not None
+        self.learned: Float[np.ndarray, " views"] = np.asarray(trained.weighting.shares(), float)
         self._present = {name: np.asarray(branch.present[...]) for name, branch in model.branches.items()}
 
     def vectors(self, representation: Representation) -> dict[str, Float[np.ndarray, "items dim"]]:

@@ -238,7 +238,7 @@ def view_bounds(
     return ViewBounds(instance, error_bounds(users, preferences, view, fused, **constants), consistency)
 
 
-def as_fields(bounds: ViewBounds | InstanceBounds | ErrorBounds | ConsistencyBounds) -> dict[str, Any]:
+def as_fields(bounds: Any) -> dict[str, Any]:
     """Named tuples within each other as dictionaries, for JSON; seven decimals."""
     fields = bounds._asdict()
     return {key: as_fields(one) if isinstance(one, tuple) else round(one, 7) for key, one in fields.items()}
