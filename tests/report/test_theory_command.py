@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+from flax import nnx
 
 from recgoat_jax.cli import theory
 from recgoat_jax.cli.main import main
@@ -12,6 +14,7 @@ from recgoat_jax.data import Dataset
 from recgoat_jax.report.run_theory import RunTheory, TheoryOptions, held_out_pairs, measure_run
 from recgoat_jax.report.run_views import RunViews
 from recgoat_jax.serving import load_run
+from recgoat_jax.serving.trained import starting_model
 from tests.runs import random_dataset, random_vectors, write_run
 
 OPTIONS = TheoryOptions(pairs=20, batch=8)
@@ -92,6 +95,13 @@ def test_before_training_is_another_model(measured: RunTheory, views: RunViews) 
     aligned = views.scored("before", "aligned").views
     by_hand = 0.5 * aligned["id"] + 0.25 * aligned["image"] + 0.25 * aligned["text"]
     np.testing.assert_allclose(fused[complete], by_hand[complete], atol=1e-5)
+
+
+def test_the_start_is_kept(views: RunViews, directories: list[Path]) -> None:
+    # Parameters of a model and of the state that it was split into are the same objects to flax.
+    start = nnx.state(starting_model(load_run(directories[0]), views.dataset), nnx.Param)
+    for kept, made in zip(jax.tree.leaves(views._start), jax.tree.leaves(start), strict=True):
+        np.testing.assert_array_equal(kept, made)
 
 
 def test_true_bounds_hold_on_the_run(measured: RunTheory) -> None:
