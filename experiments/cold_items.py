@@ -114,24 +114,23 @@ def candidates(run: Run) -> dict[str, ServedVectors]:
     }
 
 
+def ranked_vectors(dataset: Dataset, split: Literal["valid", "test"], vectors: ServedVectors, among: str) -> EvalResult:
+    """`ranked` for scores that are dot products."""
+    evaluator = Evaluator(dataset, split, cutoffs=CUTOFFS)
+    if among == "all items":
+        return evaluator(vectors)
+    # A further column puts trained items behind all others and leaves the scores of cold ones as they are.
+    behind = np.where(dataset.item_counts == 0, 0.0, -FAR)[:, None]
+    users = np.hstack([vectors.users, np.ones((len(vectors.users), 1))], dtype=np.float32)
+    return evaluator((users, np.hstack([vectors.items, behind], dtype=np.float32)))
+
+
 def trained(run: Run, epoch: int, among: str) -> Row:
-    """A trained model's result."""
-
-    def result(split: Literal["valid", "test"], vectors: ServedVectors) -> EvalResult:
-        evaluator = Evaluator(run.dataset, split, cutoffs=CUTOFFS)
-        if among == "all items":
-            return evaluator(vectors)
-        # A further column puts trained items behind all others and leaves the scores of cold ones as they are.
-        behind = np.where(run.dataset.item_counts == 0, 0.0, -FAR)[:, None]
-        ones = np.ones((len(vectors.users), 1))
-        return evaluator(
-            (np.hstack([vectors.users, ones], dtype=np.float32), np.hstack([vectors.items, behind], dtype=np.float32))
-        )
-
+    """A trained model's result, with the candidate that is best on validation."""
     tried = candidates(run)
-    best = max(tried, key=lambda name: result("valid", tried[name]).means["recall@20"])
+    best = max(tried, key=lambda name: ranked_vectors(run.dataset, "valid", tried[name], among).means["recall@20"])
     note = ", ".join(part for part in (f"epoch {epoch}" if epoch else "", best) if part)
-    return Row(note, result("test", tried[best]))
+    return Row(note, ranked_vectors(run.dataset, "test", tried[best], among))
 
 
 def rows(name: str, data: AmazonScientific | Movielens1m) -> Iterator[Experiment]:
