@@ -22,7 +22,9 @@ from recgoat_jax.report.result_table import (
     latex,
     markdown,
     part_content,
+    table_figure,
 )
+from recgoat_jax.report.style import save
 from recgoat_jax.serving.run import Run, load_run
 from recgoat_jax.training import Experiment, RunResult, read_result, train
 from recgoat_jax.training.content_run import run_content_knn
@@ -31,7 +33,7 @@ from recgoat_jax.training.python_file import names_in
 
 @dataclass(frozen=True)
 class TableCommand:
-    """Runs what is missing of a table, then writes NAME.json, NAME.md and NAME.tex of every part that is whole."""
+    """Runs what is missing of a table, then writes every part that is whole: NAME.json, .md, .tex, .png and .pdf."""
 
     table: tyro.conf.Positional[Path]
     """Python file with a TABLE, such as experiments/tables/ml_100k.py."""
@@ -193,6 +195,7 @@ def _store(table: ResultTable, key: str, content: dict[str, Any], command: Table
     write_atomically(files["json"], json.dumps(stored, indent=1) + "\n")
     write_atomically(files["md"], markdown(table.title, stored["parts"]))
     write_atomically(files["tex"], latex(stored["parts"]))
+    save(table_figure(stored["parts"]), files["json"].with_suffix(""))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -59,6 +59,41 @@ def view_figure(panels: Mapping[str, Mapping[str, Values]]) -> Figure:
     return figure
 
 
+def row_figure(parts: Mapping[str, Values], *, metric: str, baselines: Mapping[str, str]) -> Figure:
+    """Draws the rows of result tables, one table below the other, on scales of their own.
+
+    Args:
+        parts: title of a table to row to the value of every seed; a row without any stays empty.
+        metric: name of the metric.
+        baselines: title of a table to the row whose mean is drawn as a line.
+
+    Returns:
+        The figure: a dot a seed, means as thin marks; the baseline's row has dots of another colour.
+
+    Raises:
+        UsageError: nothing to draw.
+    """
+    if not parts or not all(any(rows.values()) for rows in parts.values()):
+        raise UsageError("no rows to draw; expected a table and a value or more.")
+    heights = [len(rows) + 2.0 for rows in parts.values()]
+    figure = blank_figure(1.6 * PANEL_INCHES[0], 0.26 * sum(heights) + 0.2)
+    grid = figure.subplots(len(parts), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, (title, rows) in zip(grid, parts.items(), strict=True):
+        for place, (row, values) in enumerate(rows.items()):
+            if not values:
+                continue
+            color = COLORS[1] if row == baselines[title] else COLORS[0]
+            mean = sum(values) / len(values)
+            axes.plot(values, [place] * len(values), MARKERS[0], color=color, markersize=5, alpha=0.6, linewidth=0)
+            axes.plot([mean, mean], [place - 0.3, place + 0.3], color=color, linewidth=1.2)
+            if row == baselines[title]:
+                axes.axvline(mean, color=color, linewidth=0.8, linestyle="--", zorder=0)
+        finish_axes(axes, title=title, x=f"{metric}, test", y="", categories=True)
+        axes.set_yticks(range(len(rows)), rows, fontsize=FONT_SIZE - 1)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+    return figure
+
+
 def group_figure(panels: Mapping[str, Values], *, metric: str, sizes: Mapping[str, Sequence[int]]) -> Figure:
     """Draws a metric over groups, such as users by their activity and items by their popularity.
 
@@ -89,4 +124,4 @@ def group_figure(panels: Mapping[str, Values], *, metric: str, sizes: Mapping[st
     return figure
 
 
-__all__ = ["Values", "group_figure", "view_figure"]
+__all__ = ["Values", "group_figure", "row_figure", "view_figure"]

@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation.significance import compare, mean_of_repeats
 from recgoat_jax.models.most_popular import MostPopularConfig
+from recgoat_jax.report.dots import row_figure
 from recgoat_jax.report.tables import TABLE_METRICS, format_p
 from recgoat_jax.serving.run import Run
 from recgoat_jax.training.content_run import ContentKnnExperiment
@@ -200,6 +203,23 @@ def latex(parts: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines[1:]) + "\n"
 
 
+def table_figure(parts: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """The first metric of every row, a dot a seed.
+
+    Args:
+        parts: key to content, as of `part_content`.
+
+    Returns:
+        The figure, a panel a part.
+    """
+    metric = TABLE_METRICS[0]
+    values = {
+        part["title"]: {row["label"]: [run["test"][metric] for run in row["runs"]] for row in part["rows"]}
+        for part in parts.values()
+    }
+    return row_figure(values, metric=metric, baselines={part["title"]: part["baseline"] for part in parts.values()})
+
+
 def _cells(row: Mapping[str, Any]) -> list[str]:
     """Figures, difference, p and published figures of a row."""
     if not row["runs"]:
@@ -259,4 +279,13 @@ def _escaped(text: str) -> str:
     return text
 
 
-__all__ = ["AnyExperiment", "ResultTable", "TablePart", "TableRow", "latex", "markdown", "part_content"]
+__all__ = [
+    "AnyExperiment",
+    "ResultTable",
+    "TablePart",
+    "TableRow",
+    "latex",
+    "markdown",
+    "part_content",
+    "table_figure",
+]

@@ -3,7 +3,7 @@
 import pytest
 
 from recgoat_jax.errors import UsageError
-from recgoat_jax.report.dots import group_figure, view_figure
+from recgoat_jax.report.dots import group_figure, row_figure, view_figure
 
 
 def test_views_are_rows_and_seeds_are_dots() -> None:
@@ -35,3 +35,16 @@ def test_groups_are_columns() -> None:
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1 to 4\nn = 1,200", "5\nn = 7"]
     with pytest.raises(UsageError, match="no groups to draw"):
         group_figure({}, metric="recall@20", sizes={})
+
+
+def test_rows_of_tables_are_dots_with_a_line_through_the_baseline() -> None:
+    part = {"LightGCN": [0.2, 0.24], "RecGOAT": [0.3], "content kNN": []}
+    figure = row_figure({"Main": part}, metric="recall@10", baselines={"Main": "LightGCN"})
+    (axes,) = figure.axes
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [(list(line.get_xdata()), list(line.get_ydata())) for line in dots] == [([0.2, 0.24], [0, 0]), ([0.3], [1])]
+    (through,) = (line for line in axes.lines if line.get_linestyle() == "--")
+    assert through.get_xdata()[0] == pytest.approx(0.22)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["LightGCN", "RecGOAT", "content kNN"]
+    with pytest.raises(UsageError, match="no rows to draw"):
+        row_figure({"Main": {"LightGCN": []}}, metric="recall@10", baselines={"Main": "LightGCN"})
