@@ -1,20 +1,14 @@
-"""HetRec Last.fm: RecGOAT beside its baselines, ablations and honesty runs.
+"""HetRec Last.fm: RecGOAT beside its baselines, ablations, honesty runs and user side.
 
-Command:  recgoat table experiments/tables/lastfm.py --seeds 0 1 2 --data DATA
-Writes:   experiments/results/lastfm.json, lastfm.md and lastfm.tex
+Command:  recgoat table experiments/tables/lastfm.py --seeds 0 1 2 3 4 --data DATA
+Writes:   experiments/results/lastfm: .json, .md, .tex, .png, .pdf
 """
 
 from experiments import lightgcn_lastfm, recgoat_lastfm
-from experiments.tables.rows import ablation_part, honesty_part, main_part, naive_part, users_part
+from experiments.tables.rows import standard_parts, users_part
 from recgoat_jax.report.result_table import ResultTable
 
 TABLE = ResultTable(
     "HetRec Last.fm",
-    {
-        "main": main_part(lightgcn_lastfm.CONFIG, recgoat_lastfm.CONFIG),
-        "ablation": ablation_part(recgoat_lastfm.CONFIG),
-        "naive": naive_part(recgoat_lastfm.CONFIG),
-        "honesty": honesty_part(recgoat_lastfm.CONFIG),
-        "users": users_part(recgoat_lastfm.CONFIG),
-    },
+    {**standard_parts(lightgcn_lastfm.CONFIG, recgoat_lastfm.CONFIG), "users": users_part(recgoat_lastfm.CONFIG)},
 )

@@ -104,6 +104,16 @@ def honesty_part(recgoat: Experiment) -> TablePart:
     return TablePart("Honesty runs", (*rows, TableRow(RECGOAT, recgoat)), RECGOAT, most_seeds=3)
 
 
+def standard_parts(lightgcn: Experiment, recgoat: Experiment) -> dict[str, TablePart]:
+    """The parts that a data set of any kind has, LightGCN being the row to beat."""
+    return {
+        "main": main_part(lightgcn, recgoat),
+        "ablation": ablation_part(recgoat),
+        "naive": naive_part(recgoat),
+        "honesty": honesty_part(recgoat),
+    }
+
+
 def users_part(recgoat: Experiment) -> TablePart:
     """The user side, against the full model."""
     rows = [

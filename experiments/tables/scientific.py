@@ -1,21 +1,15 @@
 """Amazon Industrial and Scientific: RecGOAT beside its baselines, ablations and honesty runs.
 
 Command:  recgoat table experiments/tables/scientific.py --seeds 0 1 2 --data DATA
-Writes:   experiments/results/scientific.json, scientific.md and scientific.tex
+Writes:   experiments/results/scientific: .json, .md, .tex, .png, .pdf
 
 The data has no texts of users, so there are no rows of the user side.
 """
 
 from experiments import lightgcn_scientific, recgoat_scientific
-from experiments.tables.rows import ablation_part, honesty_part, main_part, naive_part
+from experiments.tables.rows import standard_parts
 from recgoat_jax.report.result_table import ResultTable
 
 TABLE = ResultTable(
-    "Amazon Industrial and Scientific",
-    {
-        "main": main_part(lightgcn_scientific.CONFIG, recgoat_scientific.CONFIG),
-        "ablation": ablation_part(recgoat_scientific.CONFIG),
-        "naive": naive_part(recgoat_scientific.CONFIG),
-        "honesty": honesty_part(recgoat_scientific.CONFIG),
-    },
+    "Amazon Industrial and Scientific", standard_parts(lightgcn_scientific.CONFIG, recgoat_scientific.CONFIG)
 )
