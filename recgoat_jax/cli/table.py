@@ -167,7 +167,7 @@ def _finished(experiment: AnyExperiment, seed: int, command: TableCommand) -> Ru
         # Each row compiles programs of its own; of dozens in one process none would ever be let go.
         jax.clear_caches()
         return result
-    return run_content_knn(experiment, workdir=workdir)
+    return run_content_knn(experiment, workdir=workdir, quiet=command.quiet)
 
 
 def _runs(part: TablePart, command: TableCommand) -> dict[str, list[Run]]:

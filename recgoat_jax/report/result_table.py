@@ -13,7 +13,7 @@ from recgoat_jax.models.most_popular import MostPopularConfig
 from recgoat_jax.report.dots import row_figure
 from recgoat_jax.report.tables import TABLE_METRICS, format_p
 from recgoat_jax.serving.run import Run
-from recgoat_jax.training.content_run import ContentKnnExperiment
+from recgoat_jax.training.content_run import CHOSEN, ContentKnnExperiment
 from recgoat_jax.training.experiment import Experiment
 
 AnyExperiment = Experiment | ContentKnnExperiment
@@ -150,7 +150,7 @@ def _row_content(row: TableRow, runs: Sequence[Run], tested: Mapping[str, Any] |
 
 
 def _circumstances(run: Run) -> dict[str, Any]:
-    chosen = run.config.get("chosen_neighbors")
+    chosen = run.config.get(CHOSEN)
     return {"hardware": run.hardware, "chosen": None if chosen is None else f"k = {chosen}"}
 
 
