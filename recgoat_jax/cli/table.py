@@ -28,7 +28,7 @@ from recgoat_jax.report.style import save
 from recgoat_jax.serving.run import Run, load_run
 from recgoat_jax.training import Experiment, RunResult, read_result, train
 from recgoat_jax.training.content_run import run_content_knn
-from recgoat_jax.training.python_file import names_in
+from recgoat_jax.training.python_file import names_in, path_in_package
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,9 @@ def run(command: TableCommand) -> dict[str, Any]:
     table = load_table(command.table)
     parts = _chosen(table, command)
     found: dict[str, Any] = {}
-    shown = f"recgoat table {shlex.quote(str(command.table))} --seeds {' '.join(map(str, command.seeds))}"
+    shown = (
+        f"recgoat table {shlex.quote(str(path_in_package(command.table)))} --seeds {' '.join(map(str, command.seeds))}"
+    )
     if any(isinstance(row.experiment.data, SharedData) for part in parts.values() for row in part.rows):
         shown += " --data DATA"
     for key, part in parts.items():

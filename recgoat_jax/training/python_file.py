@@ -17,10 +17,8 @@ def names_in(path: Path) -> dict[str, Any]:
     Returns:
         Names to values.
     """
-    whole = path.absolute()
     # The folder itself for files beside it; for a module of a package, what holds the package.
-    top = next(folder for folder in whole.parents if not (folder / "__init__.py").exists())
-    added = [str(whole.parent), str(top)]
+    added = [str(path.absolute().parent), str(_top(path))]
     sys.path[:0] = added
     try:
         return runpy.run_path(str(path))
@@ -29,4 +27,21 @@ def names_in(path: Path) -> dict[str, Any]:
             sys.path.remove(folder)
 
 
-__all__ = ["names_in"]
+def path_in_package(path: Path) -> Path:
+    """A file as its package names it, wherever that lies: ``experiments/tables/ml_100k.py``.
+
+    Args:
+        path: a Python file.
+
+    Returns:
+        The path from the folder that holds the package; the name alone for a file that is in none.
+    """
+    return path.absolute().relative_to(_top(path))
+
+
+def _top(path: Path) -> Path:
+    """The nearest folder above a file that is no package."""
+    return next(folder for folder in path.absolute().parents if not (folder / "__init__.py").exists())
+
+
+__all__ = ["names_in", "path_in_package"]

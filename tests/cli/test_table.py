@@ -79,7 +79,7 @@ def test_every_row_and_seed_is_run_and_written(command: TableCommand, folder: Pa
     # Features tell the blocks apart, and what a user likes lies in one block.
     assert knn["test"]["recall@10"] == 1.0
     page = (folder / "results" / "blocks.md").read_text()
-    assert f"recgoat table {command.table} --seeds 0 1 --parts few" in page
+    assert "recgoat table tables/blocks.py --seeds 0 1 --parts few" in page
     assert r"\toprule" in (folder / "results" / "blocks.tex").read_text()
 
 
