@@ -26,6 +26,7 @@ from recgoat_jax.encoders.recipes import AmazonScientific, Movielens1m, load_dat
 from recgoat_jax.evaluation import EvalResult, Evaluator
 from recgoat_jax.evaluation.ranking import ScoreBlock
 from recgoat_jax.evaluation.significance import compare
+from recgoat_jax.files import write_atomically
 from recgoat_jax.models import ContentKnn, MostPopularConfig, RecGoatConfig, build_model
 from recgoat_jax.report.tables import format_p
 from recgoat_jax.serving import Run, Scoring, ServedVectors, load_run, scoring_items
@@ -69,10 +70,12 @@ class Row(NamedTuple):
     Attributes:
         note: what was chosen on validation.
         test: the result.
+        tried: what could be chosen, to its validation recall@20.
     """
 
     note: str
     test: EvalResult
+    tried: dict[str, float]
 
 
 def ranked(dataset: Dataset, split: Literal["valid", "test"], scores: ScoreBlock, among: str) -> EvalResult:
@@ -91,7 +94,8 @@ def content_knn(dataset: Dataset, among: str) -> Row:
     models = {k: ContentKnn(dataset, k=k) for k in NEIGHBORS}
     found = {k: ranked(dataset, "valid", knn, among).means["recall@20"] for k, knn in models.items()}
     best = max(NEIGHBORS, key=lambda k: found[k])
-    return Row(f"k = {best}", ranked(dataset, "test", models[best], among))
+    tried = {f"k = {k}": value for k, value in found.items()}
+    return Row(f"k = {best}", ranked(dataset, "test", models[best], among), tried)
 
 
 def candidates(run: Run) -> dict[str, ServedVectors]:
@@ -130,10 +134,14 @@ def ranked_vectors(dataset: Dataset, split: Literal["valid", "test"], vectors: S
 
 def trained(run: Run, epoch: int, among: str) -> Row:
     """A trained model's result, with the candidate that is best on validation."""
-    tried = candidates(run)
-    best = max(tried, key=lambda name: ranked_vectors(run.dataset, "valid", tried[name], among).means["recall@20"])
+    served = candidates(run)
+    tried = {
+        name: ranked_vectors(run.dataset, "valid", vectors, among).means["recall@20"]
+        for name, vectors in served.items()
+    }
+    best = max(tried, key=lambda name: tried[name])
     note = ", ".join(part for part in (f"epoch {epoch}" if epoch else "", best) if part)
-    return Row(note, ranked_vectors(run.dataset, "test", tried[best], among))
+    return Row(note, ranked_vectors(run.dataset, "test", served[best], among), tried)
 
 
 def rows(name: str, data: AmazonScientific | Movielens1m) -> Iterator[Experiment]:
@@ -169,6 +177,7 @@ def measured(name: str, *, root: Path | None, out: Path) -> dict[str, list[dict[
                 "test": {metric: one.test.means[metric] for metric in METRICS},
                 "p": {metric: p_values.get((row, metric)) for metric in METRICS},
                 "users": len(one.test.users),
+                "tried": one.tried,
             }
             for row, one in found.items()
         ]
@@ -199,15 +208,17 @@ def as_markdown(found: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
 def main() -> None:
     """Measures and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; by default all")
+    parser.add_argument(
+        "sets", nargs="*", choices=[*SETS, []], metavar="SET", help=f"of {', '.join(SETS)}; by default all"
+    )
     parser.add_argument("--data", type=Path, help="root of the shared research data")
     parser.add_argument("--out", type=Path, default=Path("runs/cold_items"), help="where the runs lie")
     given = parser.parse_args()
     found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in given.sets or list(SETS):
         found[name] = measured(name, root=given.data, out=given.out)
-        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
-        RESULTS.with_suffix(".md").write_text(as_markdown(found))
+        write_atomically(RESULTS, json.dumps(found, indent=1) + "\n")
+        write_atomically(RESULTS.with_suffix(".md"), as_markdown(found))
     print(as_markdown(found))
 
 

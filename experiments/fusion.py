@@ -110,8 +110,8 @@ def main() -> None:
             workdir = given.out / f"{experiment.name}-seed{seed}"
             train(replace(experiment, seed=seed), workdir=workdir)
             found[name].append({"seed": seed} | measured(RunViews(load_run(workdir))))
-    write_atomically(RESULTS, json.dumps(found, indent=1) + "\n")
-    write_atomically(RESULTS.with_suffix(".md"), as_markdown(found))
+        write_atomically(RESULTS, json.dumps(found, indent=1) + "\n")
+        write_atomically(RESULTS.with_suffix(".md"), as_markdown(found))
     print(as_markdown(found))
 
 

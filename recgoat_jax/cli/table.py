@@ -2,8 +2,9 @@
 
 import json
 import shlex
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,13 @@ class TableCommand:
     out: Path = Path("runs/tables")
     """Where the run directories lie."""
     results: Path | None = None
-    """Where the tables are written; None: results, beside the folder of the table file."""
+    """Where the tables are written; None: results, beside the table file, or beside its folder if that is a package."""
+    replace: bool = False
+    """Replace a stored part by one of fewer seeds."""
     verify: str | None = None
     """Label of a row: runs it again with the first seed and compares with the stored figures, bit for bit."""
     render: bool = False
-    """Runs nothing: shows what is there."""
+    """Shows what is there: runs nothing and writes nothing."""
     json: bool = False
     """Print JSON instead of Markdown."""
     quiet: bool = False
@@ -87,10 +90,12 @@ def run(command: TableCommand) -> dict[str, Any]:
         Key to content of every part that was asked for, whole or not.
 
     Raises:
-        UsageError: an unknown part, or no seed.
+        UsageError: an unknown part, no seed or one that is given twice, or fewer seeds than are stored.
     """
     table = load_table(command.table)
     parts = _chosen(table, command)
+    if not command.render:
+        _refuse_fewer_seeds(parts, command)
     found: dict[str, Any] = {}
     shown = (
         f"recgoat table {shlex.quote(str(path_in_package(command.table)))} --seeds {' '.join(map(str, command.seeds))}"
@@ -102,7 +107,7 @@ def run(command: TableCommand) -> dict[str, Any]:
             if not command.render:
                 _finished(row.experiment, seed, command)
         found[key] = part_content(part, _runs(part, command), seeds=command.seeds, command=f"{shown} --parts {key}")
-        if found[key]["complete"]:
+        if found[key]["complete"] and not command.render:
             _store(table, key, found[key], command)
     return found
 
@@ -126,11 +131,20 @@ def verify(command: TableCommand) -> RunResult:
     if command.verify not in rows:
         raise UsageError(f"--verify: found '{command.verify}'; expected one of {', '.join(rows)}.")
     row = rows[command.verify]
-    stored = _stored_run(row, seed, command)
-    anew = _finished(row.experiment, seed, replace(command, out=command.out / "verify"))
+    stored = _stored_run(row, seed if row.has_seeds else None, command)
+    again = replace(command, out=command.out / "verify")
+    workdir = _directory(row.experiment, seed, again)
+    if read_result(workdir) is not None:
+        # What an earlier check left; a run that was stopped goes on.
+        shutil.rmtree(workdir)
+    anew = _finished(row.experiment, seed, again)
     for split, ours in (("valid", anew.valid), ("test", anew.test)):
         if dict(ours) != stored[split]:
-            changed = [f"{name} {stored[split].get(name)} before, {value} now" for name, value in ours.items()]
+            changed = [
+                f"{name} {stored[split].get(name)} before, {value} now"
+                for name, value in ours.items()
+                if stored[split].get(name) != value
+            ]
             raise RunStoppedError(
                 f"{anew.directory}: found other figures than are stored ({split}: {'; '.join(changed)}); expected the "
                 f"same bits. They are those of {stored['hardware']}, commit {stored['commit']}."
@@ -140,12 +154,28 @@ def verify(command: TableCommand) -> RunResult:
 
 def _chosen(table: ResultTable, command: TableCommand) -> dict[str, TablePart]:
     unknown = [key for key in command.parts if key not in table.parts]
-    if unknown or not command.seeds:
+    if unknown or not command.seeds or len(set(command.seeds)) < len(command.seeds):
         raise UsageError(
             f"found parts {list(command.parts)} and seeds {list(command.seeds)}; expected parts of "
-            f"{', '.join(table.parts)} and one seed or more."
+            f"{', '.join(table.parts)} and one seed or more, each once."
         )
     return {key: table.parts[key] for key in command.parts or table.parts}
+
+
+def _refuse_fewer_seeds(parts: Mapping[str, TablePart], command: TableCommand) -> None:
+    """Before anything runs: what is stored is not replaced by less."""
+    path = _files(command)["json"]
+    stored = _read(path).get("parts", {})
+    for key, part in parts.items():
+        if key not in stored or command.replace:
+            continue
+        most = max(len(row["runs"]) for row in stored[key]["rows"])
+        ours = max(len(part.seeds_of(row, command.seeds)) for row in part.rows)
+        if ours < most:
+            raise UsageError(
+                f"{path}: found part '{key}' with {most} seeds; expected as many or more instead of {ours}. Name them "
+                "with --seeds, choose another --results, or say --replace."
+            )
 
 
 def _plan(part: TablePart, seeds: Sequence[int]) -> list[tuple[int, TableRow]]:
@@ -161,7 +191,7 @@ def _directory(experiment: AnyExperiment, seed: int, command: TableCommand) -> P
 
 def _finished(experiment: AnyExperiment, seed: int, command: TableCommand) -> RunResult:
     """The result of a row and seed, run where it is missing."""
-    if command.data is not None and isinstance(experiment.data, SharedData):
+    if command.data is not None:
         experiment = replace(experiment, data=with_root(experiment.data, command.data))
     workdir = _directory(experiment, seed, command)
     if isinstance(experiment, Experiment):
@@ -182,7 +212,8 @@ def _runs(part: TablePart, command: TableCommand) -> dict[str, list[Run]]:
 
 
 def _files(command: TableCommand) -> dict[str, Path]:
-    folder = command.results or command.table.absolute().parent.parent / "results"
+    beside = command.table.absolute().parent
+    folder = command.results or (beside.parent if (beside / "__init__.py").exists() else beside) / "results"
     return {kind: folder / f"{command.table.stem}.{kind}" for kind in ("json", "md", "tex")}
 
 
@@ -190,10 +221,8 @@ def _store(table: ResultTable, key: str, content: dict[str, Any], command: Table
     """Writes a whole part; the other parts stay as they are."""
     files = _files(command)
     files["json"].parent.mkdir(parents=True, exist_ok=True)
-    stored = _read(files["json"])
-    stored["title"] = table.title
-    parts = stored.get("parts", {}) | {key: content}
-    stored["parts"] = {name: parts[name] for name in table.parts if name in parts}
+    parts = _read(files["json"]).get("parts", {}) | {key: content}
+    stored = {"title": table.title, "parts": {name: parts[name] for name in table.parts if name in parts}}
     write_atomically(files["json"], json.dumps(stored, indent=1) + "\n")
     write_atomically(files["md"], markdown(table.title, stored["parts"]))
     write_atomically(files["tex"], latex(stored["parts"]))
@@ -204,16 +233,17 @@ def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def _stored_run(row: TableRow, seed: int, command: TableCommand) -> dict[str, Any]:
+def _stored_run(row: TableRow, seed: int | None, command: TableCommand) -> dict[str, Any]:
+    """The stored figures of a row and seed; None: of a row that has no seeds."""
     path = _files(command)["json"]
     for part in _read(path).get("parts", {}).values():
         for one in part["rows"]:
             for stored in one["runs"]:
-                if one["experiment"] == row.experiment.name and stored["seed"] == seed:
+                if one["experiment"] == row.experiment.name and seed in (None, stored["seed"]):
                     return stored
     raise DataError.at(
         path,
-        found=f"no figures of '{row.label}' with seed {seed}",
+        found=f"no figures of '{row.label}'" + ("" if seed is None else f" with seed {seed}"),
         expected="those of an earlier run",
         action="Run the table first.",
     )
@@ -229,6 +259,9 @@ def main(arguments: Sequence[str]) -> int:
     found = run(command)
     title = load_table(command.table).title
     print(json.dumps(found) if command.json else markdown(title, found))
+    written = [key for key, part in found.items() if part["complete"] and not command.render]
+    if written and not command.json:
+        print(f"written: {', '.join(written)}, to {_files(command)['json'].with_suffix('')}.{{json,md,tex,png,pdf}}")
     return 0
 
 

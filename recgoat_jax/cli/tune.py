@@ -20,7 +20,7 @@ from recgoat_jax.report.style import save
 from recgoat_jax.training.experiment import Experiment, to_json
 from recgoat_jax.training.experiment_source import changed_settings, experiment_source
 from recgoat_jax.training.search_space import SearchSpace, load_search_space
-from recgoat_jax.training.study_record import StudyConfig, StudyRecord
+from recgoat_jax.training.study_record import StudyConfig, StudyRecord, read_study
 from recgoat_jax.training.tuning import run_study, tuned_experiment
 from recgoat_jax.training.unblind import Unblinded, unblind
 
@@ -143,7 +143,13 @@ def main(arguments: Sequence[str]) -> int:
     except ValueError as error:  # a budget that is none
         raise UsageError(str(error)) from error
     if command.unblind:
-        out = out_of(command, load_experiment(command.experiment))
+        base = load_experiment(command.experiment)
+        out = out_of(command, base)
+        if (name := read_study(out).name) != base.name:
+            raise UsageError(
+                f"{out}: found the study of '{name}'; expected that of '{base.name}', since a look at test closes it. "
+                "Name its experiment, or its directory with --out."
+            )
         found = unblind(out)
         write_unblinded(found, out)
         if command.json:

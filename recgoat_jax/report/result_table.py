@@ -85,8 +85,14 @@ class ResultTable:
 
     def __post_init__(self) -> None:
         known: dict[str, AnyExperiment] = {}
+        labels: dict[str, AnyExperiment] = {}
         for part in self.parts.values():
             for row in part.rows:
+                if labels.setdefault(row.label, row.experiment) != row.experiment:
+                    raise UsageError(
+                        f"part '{part.title}': found the label '{row.label}' for another experiment than before; "
+                        "expected the same rows under a label everywhere."
+                    )
                 if known.setdefault(row.experiment.name, row.experiment) != row.experiment:
                     raise UsageError(
                         f"part '{part.title}', row '{row.label}': found the name '{row.experiment.name}' of another "

@@ -230,9 +230,9 @@ def _bounds(subject: Subject) -> Plate:
     printed = sum(sum(of_name.values()) for name, of_name in counts.items() if name.endswith("printed"))
     failed = sum(of_name["does not hold"] for name, of_name in counts.items() if name.endswith("printed"))
     caption = (
-        "Left sides and bounds of lemmas 3.3 and 3.4 and of the theorem of alignment consistency, each divided by what "
-        f"the bound would be if the rows were shuffled, over {theory.pairs:,} pairs, half held out, half drawn at "
-        f"random; InfoNCE at temperature {theory.temperature:g} over batches of {theory.batch:,}. From 1 on (grey) a "
+        "Left sides and bounds of lemmas 3.3 and 3.4 and of the theorem of alignment consistency, each divided by a "
+        f"number that shuffled rows meet as well, over {theory.pairs:,} pairs, half held out, half drawn at random; "
+        f"InfoNCE at temperature {theory.temperature:g} over batches of {theory.batch:,}. From 1 on (grey) a "
         f"bound says nothing. Of {printed} printed right sides, fusion comprehensiveness among them, {nothing} say "
         f"nothing and {failed} do not hold. The preference's Lipschitz constant is put at 0, its least value."
     )

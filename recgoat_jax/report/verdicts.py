@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 from recgoat_jax.report.theory import ViewBounds
 
 Verdict = Literal["holds", "says nothing", "does not hold"]
-"""``"says nothing"``: it holds, and its right side is no less than what it would be, at best, if the rows of the view
-were shuffled."""
+"""``"says nothing"``: it holds, and its right side is no less than a number that bounds the left side of shuffled rows.
+As these meet it as well, it does not rule out that the view has nothing to do with the items."""
 
 ROUNDING = 1e-5
 """Share by which numbers count as equal: InfoNCE is computed in float32."""
@@ -24,7 +24,8 @@ class Statement(NamedTuple):
         name: which one.
         left: left side.
         right: right side.
-        trivial: what the right side would be, at best, if the rows of the view were shuffled.
+        trivial: a bound of the left side for shuffled rows of the view, the least that is measured: of a distance the
+            distance itself, of a difference of errors the direct bound.
         strict: whether the left side has to be below the right one.
     """
 

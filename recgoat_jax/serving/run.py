@@ -119,9 +119,15 @@ class Run:
         """Final vectors, from ``vectors.npz``.
 
         Raises:
+            UsageError: a run of content kNN, which has none.
             DataError: the file is missing, damaged, or does not fit the data.
         """
         path = self.directory / VECTORS_FILE
+        if self.result["model"] == "ContentKnn":
+            raise UsageError(
+                f"{self.directory}: found a run of content kNN, which has no vectors; expected a run of a trained "
+                "model. Its figures are in result.json, and recgoat compare reads them."
+            )
         action = "Train the run again: delete result.json and start the same command."
         expected = f"float32 arrays 'users' with {self.dataset.num_users} rows, 'items' with {self.dataset.num_items}"
         arrays = load_npz(path, names=("users", "items"))

@@ -38,7 +38,10 @@ def scoring_items(
     """
     if scoring == "dot":
         return items
-    directions = items - items[trained].mean(axis=0) if scoring == "centred" else items
+    directions = items
+    if scoring == "centred":
+        # What nothing is known of has no direction, and gets none.
+        directions = np.where(items.any(axis=1, keepdims=True), items - items[trained].mean(axis=0), 0.0)
     lengths = np.linalg.norm(directions, axis=1, keepdims=True)
     return directions / np.where(lengths > 0, lengths, 1.0)
 

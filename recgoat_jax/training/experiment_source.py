@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,11 @@ def _source(value: Any, imports: set[tuple[str, str]], *, depth: int) -> str:
         return f"Path({str(value)!r})"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, tuple):
+        inner = [_source(one, imports, depth=depth) for one in value]
+        return f"({', '.join(inner)}{',' if len(inner) == 1 else ''})"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return repr(value)
     kind = type(value)

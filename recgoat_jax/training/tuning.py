@@ -92,9 +92,13 @@ def _run_trial(
         return
     try:
         result = train(experiment, workdir=out / running.directory, quiet=quiet, trial=running)
-    except NonFiniteLossError as error:
+    except (NonFiniteLossError, ValueError) as error:  # the latter: settings that the model refuses
         study.fail(running, str(error))
         return
+    except UsageError as error:
+        # Not for this trial alone to mend; but the next start is not to come back to it.
+        study.fail(running, str(error))
+        raise
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise

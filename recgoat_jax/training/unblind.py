@@ -104,9 +104,9 @@ def unblind(out: Path) -> Unblinded:
         UsageError: no trial that has a value.
         RunStoppedError: the study is at work.
     """
-    record = read_study(out)
+    read_study(out)
     with run_lock(out):
-        return _closed(record, out)
+        return _closed(read_study(out), out)
 
 
 def _closed(record: StudyRecord, out: Path) -> Unblinded:

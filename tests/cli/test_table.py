@@ -90,7 +90,12 @@ def test_finished_rows_are_read_and_parts_that_are_not_whole_leave_the_stored_on
     times = {path: path.stat().st_mtime_ns for path in (folder / "runs").glob("*/result.json")}
     found = run(replace(command, seeds=(0, 1, 2), render=True))
     assert not found["main"]["complete"]
-    assert stored(folder)["parts"]["main"] == before["parts"]["main"]
+    assert stored(folder) == before
+    # What is stored is not replaced by less, and looking writes nothing.
+    with pytest.raises(UsageError, match="found part 'main' with 2 seeds; expected as many or more instead of 1"):
+        run(replace(command, seeds=(0,)))
+    assert run(replace(command, seeds=(0,), render=True))["main"]["complete"]
+    assert stored(folder) == before
     run(command)
     assert stored(folder) == before
     assert times == {path: path.stat().st_mtime_ns for path in (folder / "runs").glob("*/result.json")}
@@ -112,6 +117,7 @@ def test_a_row_is_verified_bit_for_bit(command: TableCommand, folder: Path, caps
     arguments = ["table", str(command.table), "--out", str(command.out), "--quiet", "--seeds", "1", "--verify", "BPR"]
     assert main(arguments) == 0
     assert "BPR, seed 1: the stored figures, bit for bit" in capsys.readouterr().out
+    first = (folder / "runs" / "verify" / "bpr-seed1" / "result.json").stat().st_mtime_ns
     path, before = folder / "results" / "blocks.json", stored(folder)
     changed = json.loads(json.dumps(before))
     changed["parts"]["main"]["rows"][2]["runs"][1]["test"]["ndcg@10"] += 1e-16
@@ -119,10 +125,14 @@ def test_a_row_is_verified_bit_for_bit(command: TableCommand, folder: Path, caps
     assert main(arguments) == 5
     message = capsys.readouterr().err
     assert "ndcg@10" in message
+    assert "recall@10" not in message
     assert "expected the same bits" in message
+    # It is trained again each time: an old answer would say nothing of this program.
+    assert (folder / "runs" / "verify" / "bpr-seed1" / "result.json").stat().st_mtime_ns > first
     path.write_text(json.dumps(before))
     assert main([*arguments[:-3], "7", "--verify", "BPR"]) == 3
     assert "no figures of 'BPR' with seed 7" in capsys.readouterr().err
+    assert main([*arguments[:-3], "7", "--verify", "content kNN"]) == 0
 
 
 def test_bad_tables_and_options(command: TableCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,8 +141,19 @@ def test_bad_tables_and_options(command: TableCommand, tmp_path: Path, capsys: p
     (tmp_path / "empty.py").write_text("TABLE = 1\n")
     with pytest.raises(UsageError, match="found no TABLE"):
         load_table(tmp_path / "empty.py")
-    for wrong in (["--parts", "all"], ["--verify", "LightGCN"]):
-        assert main(["table", str(command.table), "--out", str(command.out), "--quiet", *wrong]) == 2
+    for wrong in (["--parts", "all"], ["--verify", "LightGCN"], ["--seeds", "0", "0"], ["--data", str(tmp_path)]):
+        assert main(["table", str(command.table), "--out", str(command.out), "--quiet", *wrong]) in (2, 3)
         message = capsys.readouterr().err
         assert wrong[1] in message
         assert "expected" in message
+
+
+def test_a_table_of_ones_own_is_written_beside_its_file(
+    command: TableCommand, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(f"import sys\nsys.path.append({str(folder)!r})\n" + command.table.read_text())
+    assert main(["table", str(mine), "--out", str(command.out), "--quiet", "--seeds", "0", "--parts", "few"]) == 0
+    assert f"written: few, to {tmp_path / 'results' / 'mine'}." in capsys.readouterr().out
+    assert sorted(path.suffix for path in (tmp_path / "results").iterdir()) == [".json", ".md", ".pdf", ".png", ".tex"]
+    assert "recgoat table mine.py --seeds 0 --parts few" in (tmp_path / "results" / "mine.md").read_text()

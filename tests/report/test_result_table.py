@@ -119,5 +119,7 @@ def test_parts_and_tables_that_contradict_themselves_are_refused() -> None:
     with pytest.raises(UsageError, match="different labels"):
         TablePart("P", (POPULAR, POPULAR), "most popular")
     other = TableRow("BPR, wide", replace(BPR.experiment, model=BprMfConfig(dim=128)))
+    with pytest.raises(UsageError, match="the label 'BPR_100%' for another experiment"):
+        ResultTable("T", {"a": PART, "b": TablePart("Q", (POPULAR, replace(other, label="BPR_100%")), "most popular")})
     with pytest.raises(UsageError, match="the name 'bpr' of another experiment"):
         ResultTable("T", {"a": PART, "b": TablePart("Q", (POPULAR, other), "most popular")})

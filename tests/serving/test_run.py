@@ -69,8 +69,10 @@ def test_scores_of_directions_are_cosines(dataset: Dataset, directory: Path) -> 
         scores = np.array([one.score for one in found.items])
         np.testing.assert_allclose(scores / np.linalg.norm(users[5]), cosines[rows], rtol=1e-4, atol=1e-6)
         assert rows == np.argsort(-cosines).tolist()
-    nothing = scoring_items(np.zeros((2, 3)), "cosine", trained=np.ones(2, bool))
-    np.testing.assert_array_equal(nothing, np.zeros((2, 3)))
+    with_nothing = np.vstack([items[:2], np.zeros_like(items[:1])])
+    for scoring in ("cosine", "centred"):
+        nothing = scoring_items(with_nothing, scoring, trained=np.array([True, True, False]))
+        np.testing.assert_array_equal(nothing[2], np.zeros(items.shape[1]))
 
 
 def test_the_past_is_what_all_splits_hold(dataset: Dataset, directory: Path) -> None:

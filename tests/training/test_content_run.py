@@ -8,7 +8,7 @@ import pytest
 
 from recgoat_jax.data import Dataset, write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
-from recgoat_jax.errors import DataError, UsageError
+from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation import Evaluator
 from recgoat_jax.models import ContentKnn
 from recgoat_jax.serving import load_run
@@ -44,7 +44,7 @@ def test_validation_chooses_k_and_the_run_is_read_like_any_other(
     assert run.per_user.means == dict(result.test)
     assert run.config["chosen_neighbors"] == best
     assert run.hardware is not None
-    with pytest.raises(DataError, match=r"vectors\.npz"):
+    with pytest.raises(UsageError, match="content kNN, which has no vectors"):
         _ = run.vectors
     assert f"(k = {best})" in capsys.readouterr().err
     written = (tmp_path / "run" / "result.json").stat().st_mtime_ns

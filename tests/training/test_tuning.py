@@ -214,6 +214,22 @@ def test_settings_that_a_config_refuses_are_a_failed_trial(experiment: Experimen
         unblind(tmp_path)
 
 
+def test_settings_that_a_model_refuses_are_a_failed_trial(experiment: Experiment, tmp_path: Path) -> None:
+    def refuse(trial: BaseTrial, base: Experiment) -> Experiment:
+        return replace(base, model=RecGoatConfig(dim=4, output_dropout=trial.suggest_float("dropout", 1.0, 1.0)))
+
+    found = last(run_study(experiment, SearchSpace(refuse), out=tmp_path, config=StudyConfig(trials=1), quiet=True))
+    assert [one.state for one in found.trials] == ["failed"]
+    assert "dropout" in (found.trials[0].reason or "") or "rate" in (found.trials[0].reason or "")
+
+
+def test_any_setting_survives_as_a_file(experiment: Experiment, tmp_path: Path) -> None:
+    data = PreparedData(Path("it's here"), item_features=(("text", Path("t.npz")),))
+    odd = replace(experiment, data=data, optimizer=OptimizerConfig(gradient_clip=float("inf")))
+    (tmp_path / "odd.py").write_text(experiment_source(odd, docstring="x"))
+    assert load_experiment(tmp_path / "odd.py") == odd
+
+
 def by_hand(out: Path, study: Path, pairs: list[tuple[float, float]]) -> None:
     """A study of trials with given values on validation and test; the last one pruned."""
     example = json.loads((study / "trial-0000" / "result.json").read_text())
