@@ -16,8 +16,8 @@ AS_IT_IS = {
     "batch_size": 4096,
     "regularization_weight": 2e-3,
     "num_layers": 3,
-    "id_graph_weight": 1.0,
-    "co_purchase_share": 0.3,
+    "id_graph_weight": 1.3,
+    "co_purchase_share": 0.23,
     "text_share": 0.75,
     "id_graph_contrast_weight": 0.01,
 }

@@ -39,7 +39,10 @@ def mixed_item_graph(
     """
     total = sum(shares.get(name, 1.0) for name in inputs) or 1.0
     parts = [
-        (neighbor_graph(modality.neighbors, receiving_only=modality.receiving_only), shares.get(name, 1.0) / total)
+        (
+            neighbor_graph(modality.neighbors, receiving_only=modality.receiving_only),
+            (1.0 - co_purchase_share) * shares.get(name, 1.0) / total,
+        )
         for name, modality in inputs.items()
     ]
     if co_purchase_share > 0:

@@ -304,6 +304,7 @@ CHANGES = {
     "dim": 16,
     "num_layers": 1,
     "initialization": "xavier_uniform",
+    "ranking": "softmax",
     "regularization": "norm",
     "regularization_weight": 0.5,
     "rating": "fifth",

@@ -9,6 +9,8 @@ import pytest
 from flax import nnx
 
 from recgoat_jax.data import Dataset
+from recgoat_jax.graphs import Adjacency, co_occurrence_graph, neighbor_graph
+from recgoat_jax.graphs.products import graph_product
 from recgoat_jax.models import Batch, RecGoat, RecGoatConfig
 from tests.worlds import blocks
 
@@ -131,3 +133,20 @@ def test_shares_of_modalities_reach_the_item_graph_and_the_fusion(world: Dataset
     np.testing.assert_allclose(even.weighting.shares(), [0.8, 0.1, 0.1], rtol=1e-5)
     shares = dict(zip(uneven.weighting.names, np.asarray(uneven.weighting.shares()).tolist(), strict=True))
     assert shares == pytest.approx({"id": 0.8, "text": 0.15, "image": 0.05}, rel=1e-5)
+
+
+def test_what_is_bought_together_takes_its_share_from_the_modalities(world: Dataset) -> None:
+    """At half and half the graph lies midway between that of the modalities and the normalised co-occurrence alone."""
+
+    def dense(share: float) -> np.ndarray:
+        model = make(replace(STILL, co_purchase_share=share), world)
+        assert model.item_graph is not None
+        return np.asarray(graph_product(model.item_graph.get_value(), jnp.eye(world.num_items)))
+
+    together = np.asarray(
+        graph_product(
+            Adjacency.from_graph(neighbor_graph(co_occurrence_graph(world.train, world.num_items, k=STILL.neighbors))),
+            jnp.eye(world.num_items),
+        )
+    )
+    np.testing.assert_allclose(dense(0.5), 0.5 * dense(0.0) + 0.5 * together, atol=1e-6)
