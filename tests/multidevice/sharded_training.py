@@ -56,7 +56,7 @@ CASES = {
 """Models that are trained, and the meshes."""
 VARIANTS = {
     "released": (replace(released(dim=8, neighbors=3, contrast_weight=0.1), heads=2, sinkhorn_iterations=10), (1, 3)),
-    "softmax": (LightGcnConfig(dim=8, num_layers=1, initialization="normal", ranking="softmax"), (2, 2)),
+    "softmax": (LightGcnConfig(dim=8, num_layers=1, ranking="softmax"), (2, 2)),
     "naive fusion": (replace(SMALL, fusion="concat", user_branch="neighbors", user_join="gate"), (2, 2)),
 }
 """Models whose gradients are compared: the bias of the naive fusion has none, and Adam would train on its rounding."""
