@@ -91,11 +91,12 @@ def ranked(dataset: Dataset, split: Literal["valid", "test"], scores: ScoreBlock
 
 def content_knn(dataset: Dataset, among: str) -> Row:
     """Content kNN with the k that is best on validation."""
-    models = {k: ContentKnn(dataset, k=k) for k in NEIGHBORS}
-    found = {k: ranked(dataset, "valid", knn, among).means["recall@20"] for k, knn in models.items()}
+    knn, found = ContentKnn(dataset, k=NEIGHBORS[0]), {}
+    for k in NEIGHBORS:
+        found[k] = ranked(dataset, "valid", knn.with_k(k), among).means["recall@20"]
     best = max(NEIGHBORS, key=lambda k: found[k])
     tried = {f"k = {k}": value for k, value in found.items()}
-    return Row(f"k = {best}", ranked(dataset, "test", models[best], among), tried)
+    return Row(f"k = {best}", ranked(dataset, "test", knn.with_k(best), among), tried)
 
 
 def candidates(run: Run) -> dict[str, ServedVectors]:
@@ -132,16 +133,14 @@ def ranked_vectors(dataset: Dataset, split: Literal["valid", "test"], vectors: S
     return evaluator((users, np.hstack([vectors.items, behind], dtype=np.float32)))
 
 
-def trained(run: Run, epoch: int, among: str) -> Row:
+def trained(dataset: Dataset, served: dict[str, ServedVectors], epoch: int, among: str) -> Row:
     """A trained model's result, with the candidate that is best on validation."""
-    served = candidates(run)
     tried = {
-        name: ranked_vectors(run.dataset, "valid", vectors, among).means["recall@20"]
-        for name, vectors in served.items()
+        name: ranked_vectors(dataset, "valid", vectors, among).means["recall@20"] for name, vectors in served.items()
     }
     best = max(tried, key=lambda name: tried[name])
     note = ", ".join(part for part in (f"epoch {epoch}" if epoch else "", best) if part)
-    return Row(note, ranked_vectors(run.dataset, "test", served[best], among), tried)
+    return Row(note, ranked_vectors(dataset, "test", served[best], among), tried)
 
 
 def rows(name: str, data: AmazonScientific | Movielens1m) -> Iterator[Experiment]:
@@ -163,11 +162,12 @@ def measured(name: str, *, root: Path | None, out: Path) -> dict[str, list[dict[
     runs = {}
     for experiment in rows(name, data):
         folder = out / name / experiment.name.replace(" ", "_")
-        runs[experiment.name] = train(experiment, workdir=folder).best_epoch, load_run(folder)
+        epoch = train(experiment, workdir=folder).best_epoch
+        runs[experiment.name] = epoch, candidates(load_run(folder))
     tables = {}
     for among in AMONG:
         found = {BASELINE: content_knn(dataset, among)}
-        found |= {row: trained(run, epoch, among) for row, (epoch, run) in runs.items()}
+        found |= {row: trained(dataset, served, epoch, among) for row, (epoch, served) in runs.items()}
         tested = compare({row: one.test for row, one in found.items()}, baseline=BASELINE, metrics=METRICS)
         p_values = {(one.candidate, one.metric): one.corrected_p for one in tested}
         tables[among] = [

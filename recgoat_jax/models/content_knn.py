@@ -3,6 +3,7 @@
 Nothing is trained, so items without training pairs are scored like all others.
 """
 
+import copy
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -49,17 +50,34 @@ class ContentKnn:
             whole[rows] = vectors
             self._unit.append(whole)
 
+    def with_k(self, k: int) -> "ContentKnn":
+        """The same with another k; likenesses are computed once for all of them.
+
+        Raises:
+            ValueError: k below 1.
+        """
+        check_positive(k=k)
+        other = copy.copy(self)
+        if self._keeps_likeness:
+            # Computed here, if it was not yet, so that the copies share it.
+            other._likeness = self._likeness
+        other._k = k
+        return other
+
     def __call__(self, users: Int[np.ndarray, " batch"]) -> Float[np.ndarray, "batch items"]:
         """Scores of all items for some users."""
         return np.stack([self._of_user(int(user)) for user in users])
 
     def _of_user(self, user: int) -> Float[np.ndarray, " items"]:
         history = self._train.items[self._starts[user] : self._starts[user + 1]]
-        whole = len(self._unit[0]) ** 2 <= _MOST_LIKENESSES
-        cosines = self._likeness[history] if whole else self._cosines(history)
+        cosines = self._likeness[history] if self._keeps_likeness else self._cosines(history)
         if len(history) > self._k:
             cosines = np.partition(cosines, -self._k, axis=0)[-self._k :]
         return cosines.sum(axis=0, dtype=np.float32)
+
+    @property
+    def _keeps_likeness(self) -> bool:
+        return len(self._unit[0]) ** 2 <= _MOST_LIKENESSES
 
     @cached_property
     def _likeness(self) -> Float[np.ndarray, "items items"]:

@@ -70,10 +70,10 @@ def run_content_knn(experiment: ContentKnnExperiment, *, workdir: Path, quiet: b
                 line.show(f"finished already; the result is in {workdir / RESULT_FILE}", final=True)
             return finished
         started, metric = time.monotonic(), experiment.selection_metric
-        valid = _validated(experiment, dataset, line)
+        knn = ContentKnn(dataset, k=experiment.neighbors[0], modalities=experiment.modalities)
+        valid = _validated(experiment, knn, dataset, line)
         best = max(experiment.neighbors, key=lambda k: valid[k].means[metric])
-        knn = ContentKnn(dataset, k=best, modalities=experiment.modalities)
-        test = Evaluator(dataset, "test", cutoffs=experiment.cutoffs).from_scores(knn)
+        test = Evaluator(dataset, "test", cutoffs=experiment.cutoffs).from_scores(knn.with_k(best))
         described = environment()
         write_atomically(workdir / CONFIG_FILE, json.dumps(config | {CHOSEN: best}, indent=2) + "\n")
         write_atomically(workdir / ENVIRONMENT_FILE, json.dumps(described, indent=2) + "\n")
@@ -98,14 +98,16 @@ def run_content_knn(experiment: ContentKnnExperiment, *, workdir: Path, quiet: b
         return result
 
 
-def _validated(experiment: ContentKnnExperiment, dataset: Dataset, line: ProgressLine | None) -> dict[int, EvalResult]:
+def _validated(
+    experiment: ContentKnnExperiment, knn: ContentKnn, dataset: Dataset, line: ProgressLine | None
+) -> dict[int, EvalResult]:
     """Validation of every candidate for k."""
     evaluator = Evaluator(dataset, "valid", cutoffs=experiment.cutoffs)
     found = {}
     for number, k in enumerate(experiment.neighbors, start=1):
         if line:
             line.show(f"k = {k}, {number} of {len(experiment.neighbors)}")
-        found[k] = evaluator.from_scores(ContentKnn(dataset, k=k, modalities=experiment.modalities))
+        found[k] = evaluator.from_scores(knn.with_k(k))
         if experiment.selection_metric not in found[k].means:
             raise UsageError(
                 f"selection_metric is '{experiment.selection_metric}'; expected one of {', '.join(found[k].means)}."
