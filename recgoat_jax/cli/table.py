@@ -92,7 +92,11 @@ def run(command: TableCommand) -> dict[str, Any]:
     Raises:
         UsageError: an unknown part, no seed or one that is given twice, or fewer seeds than are stored.
     """
-    table = load_table(command.table)
+    return _contents(load_table(command.table), command)
+
+
+def _contents(table: ResultTable, command: TableCommand) -> dict[str, Any]:
+    """`run`, of a table that is loaded."""
     parts = _chosen(table, command)
     if not command.render:
         _refuse_fewer_seeds(parts, command)
@@ -256,9 +260,9 @@ def main(arguments: Sequence[str]) -> int:
         result = verify(command)
         print(f"{command.verify}, seed {result.seed}: the stored figures, bit for bit ({result.seconds:.0f} s)")
         return 0
-    found = run(command)
-    title = load_table(command.table).title
-    print(json.dumps(found) if command.json else markdown(title, found))
+    table = load_table(command.table)
+    found = _contents(table, command)
+    print(json.dumps(found) if command.json else markdown(table.title, found))
     written = [key for key, part in found.items() if part["complete"] and not command.render]
     if written and not command.json:
         print(f"written: {', '.join(written)}, to {_files(command)['json'].with_suffix('')}.{{json,md,tex,png,pdf}}")
