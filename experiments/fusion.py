@@ -20,7 +20,7 @@ from experiments import recgoat_baby, recgoat_lastfm, recgoat_ml_100k, recgoat_m
 from recgoat_jax.encoders.recipes import ExampleData, with_root
 from recgoat_jax.evaluation import Evaluator
 from recgoat_jax.files import write_atomically
-from recgoat_jax.report.mixtures import simplex_grid
+from recgoat_jax.report.mixtures import Mixtures, simplex_grid
 from recgoat_jax.report.run_views import REPRESENTATIONS, RunViews
 from recgoat_jax.serving import load_run
 from recgoat_jax.training import Experiment, train
@@ -45,9 +45,8 @@ def measured(views: RunViews) -> dict[str, Any]:
     for representation in REPRESENTATIONS:
         mixtures = views.mixtures(grid, evaluator, metric=METRICS[0], representation=representation)
         # Mixtures that leave no view out: what a corner does is told by the views alone.
-        inner = mixtures._replace(
-            weights=mixtures.weights[(grid > 0).all(axis=1)], values=mixtures.values[(grid > 0).all(axis=1)]
-        )
+        of_all = (grid > 0).all(axis=1)
+        inner = Mixtures(grid[of_all], mixtures.values[of_all])
         found[representation] = {
             "alone": views.alone(evaluator, metrics=METRICS, representation=representation),
             "spread": mixtures.spread,
