@@ -22,8 +22,8 @@ TOOLS = ("gcloud", "xpk", "kubectl", "scontrol", "srun")
 # Not the packages of the environment: a call of the stand-in takes a third of the time.
 PYTHON = f"{sys.executable} -IS"
 
-# Records its arguments; what it then does says DOES_n for process or host n, or DOES: done, crash, wait (for a
-# signal), slow, deaf (to SIGTERM), helper (a child that it does not end) or an exit code.
+# Records its arguments; what it then does says DOES_n for process or host n, or DOES: done, crash (once all processes
+# have begun), wait (for a signal), slow, deaf (to SIGTERM), helper (a child that it does not end) or an exit code.
 RECGOAT = """#!{python}
 import json, os, signal, sys, time
 words = sys.argv[1:]
@@ -46,6 +46,9 @@ if what == "helper":
     open(os.path.join(os.environ["STAND_IN"], "helper.pid"), "w").write(str(helper.pid))
 print("process", me, "trains", flush=True)
 if what == "crash":
+    count = int(words[words.index("--num-processes") + 1])
+    while len(open(os.path.join(os.environ["STAND_IN"], "trainings.jsonl")).readlines()) < count:
+        time.sleep(0.02)
     leave(3)
 if what.isdigit():
     leave(int(what))

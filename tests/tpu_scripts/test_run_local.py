@@ -83,7 +83,7 @@ def test_signals_reach_every_process(cloud: Cloud, sent: signal.Signals, code: i
 
 
 def test_a_crash_stops_the_others_and_is_shown(cloud: Cloud) -> None:
-    done = cloud.run("run", "--local", "3", "exp", DOES="wait", DOES_1="crash", GRACE="0")
+    done = cloud.run("run", "--local", "3", "exp", DOES="wait", DOES_1="crash", GRACE="2")
     assert done.returncode == 3
     assert "process 1 ended with exit code 3" in done.stderr
     assert "process 1 leaves with 3" in done.stderr
