@@ -133,6 +133,8 @@ def _print_unblinded(found: Unblinded, out: Path) -> None:
         f"test: trial {found.best.number}, {found.best.test:.4f}"
     )
     print(f"regret {found.regret:.4f}, rank correlation {rho} over {found.correlation.trials} trials")
+    if found.unfinished:
+        print(f"not finished, and left out: {', '.join(found.unfinished)}")
     print(f"page: {out / TEST_PAGE}, figure: {out / TEST_FIGURE}.png; the study takes no further trials")
 
 

@@ -121,6 +121,7 @@ def unblinded_page(found: Unblinded) -> str:
             f"Spearman's rank correlation: {_correlation(found.correlation)}; without the trials that ended early, "
             f"{_correlation(found.complete)}.",
             "",
+            *([f"Not finished, and left out: {', '.join(found.unfinished)}.", ""] if found.unfinished else []),
             "These figures close the study: it takes no further trials. A table shows the chosen trial's, no other.",
             "",
             *_table(["trial", "validation", "test", "rank on validation", "rank on test"], rows),

@@ -9,13 +9,20 @@ from recgoat_jax.data import Dataset
 from recgoat_jax.encoders.recipes import DataConfig, ExampleData, load_data
 from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation import EvalResult, Evaluator
-from recgoat_jax.files import CONFIG_FILE, ENVIRONMENT_FILE, RESULT_FILE, write_atomically
+from recgoat_jax.files import CONFIG_FILE, ENVIRONMENT_FILE, write_atomically
 from recgoat_jax.lock import run_lock
 from recgoat_jax.models.content_knn import ContentKnn
 from recgoat_jax.progress import ProgressLine
 from recgoat_jax.training.environment import environment
 from recgoat_jax.training.experiment import to_json
-from recgoat_jax.training.result import RunResult, check_same_run, data_settings, read_result, write_result
+from recgoat_jax.training.result import (
+    RunResult,
+    check_same_run,
+    data_settings,
+    read_result,
+    tell_finished,
+    write_result,
+)
 
 CHOSEN = "chosen_neighbors"
 """Name of the chosen k in ``config.json``."""
@@ -66,8 +73,7 @@ def run_content_knn(experiment: ContentKnnExperiment, *, workdir: Path, quiet: b
         dataset, config = loaded.dataset, to_json(experiment) | data_settings(loaded)
         check_same_run(workdir, config | {CHOSEN: _stored_k(workdir)})
         if (finished := read_result(workdir)) is not None:
-            if line:
-                line.show(f"finished already; the result is in {workdir / RESULT_FILE}", final=True)
+            tell_finished(workdir, line)
             return finished
         started, metric = time.monotonic(), experiment.selection_metric
         knn = ContentKnn(dataset, k=experiment.neighbors[0], modalities=experiment.modalities)

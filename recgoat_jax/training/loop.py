@@ -18,7 +18,7 @@ from recgoat_jax.data.storage import prepared_hash
 from recgoat_jax.encoders.recipes import LoadedData, load_data
 from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation import EvalResult
-from recgoat_jax.files import CONFIG_FILE, ENVIRONMENT_FILE, RESULT_FILE, write_atomically
+from recgoat_jax.files import CONFIG_FILE, ENVIRONMENT_FILE, write_atomically
 from recgoat_jax.lock import run_lock
 from recgoat_jax.progress import ProgressLine, duration
 from recgoat_jax.training import hosts
@@ -35,6 +35,7 @@ from recgoat_jax.training.result import (
     data_settings,
     read_result,
     result_from_json,
+    tell_finished,
     write_result,
 )
 from recgoat_jax.training.shared_inputs import new_directory
@@ -113,8 +114,7 @@ def train(
             return None
 
         if (stored := hosts.on_first(begin)) is not None:
-            if line:
-                line.show(f"finished already; the result is in {workdir / RESULT_FILE}", final=True)
+            tell_finished(workdir, line)
             return result_from_json(workdir, json.loads(stored))
 
         # ---- Model: taken apart once; graphs and features are arguments of the step, not part of its program.

@@ -15,6 +15,7 @@ from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation import EvalResult
 from recgoat_jax.evaluation.ranking import VectorPair
 from recgoat_jax.files import CONFIG_FILE, PER_USER_FILE, RESULT_FILE, VECTORS_FILE, write_atomically
+from recgoat_jax.progress import ProgressLine
 from recgoat_jax.training.experiment import differences
 
 PLACES = frozenset({"data", "dataset_directory", "feature_files"})
@@ -140,9 +141,23 @@ def read_result(workdir: Path) -> RunResult | None:
     return result_from_json(workdir, json.loads(path.read_text(encoding="utf-8")))
 
 
+def tell_finished(workdir: Path, line: ProgressLine | None) -> None:
+    """Says on the progress line, if there is one, that a run was finished before."""
+    if line:
+        line.show(f"finished already; the result is in {workdir / RESULT_FILE}", final=True)
+
+
 def result_from_json(workdir: Path, content: Mapping[str, Any]) -> RunResult:
     """The inverse of `RunResult.to_json`."""
     return RunResult(directory=workdir, **content)
 
 
-__all__ = ["RunResult", "check_same_run", "data_settings", "read_result", "result_from_json", "write_result"]
+__all__ = [
+    "RunResult",
+    "check_same_run",
+    "data_settings",
+    "read_result",
+    "result_from_json",
+    "tell_finished",
+    "write_result",
+]

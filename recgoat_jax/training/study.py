@@ -25,7 +25,9 @@ JOURNAL_FILE = "study.journal"
 
 _NAME = "study"
 _SETTINGS = "settings"
+_STARTS = "starts"
 _FEWEST_FOR_IMPORTANCES = 10
+_MOST_KILLED = 3
 
 
 class RunningTrial:
@@ -46,6 +48,11 @@ class RunningTrial:
         self._stored = dict(stored)
         self._last = max(self._stored, default=-1)
         return self
+
+    @property
+    def reported(self) -> int:
+        """The last epoch that an earlier start reported; -1: none."""
+        return self._last
 
     @property
     def directory(self) -> str:
@@ -138,6 +145,32 @@ class Study:
         trial = self._storage.get_trial_id_from_study_id_trial_number(study, number)
         again = RunningTrial(self._optuna.trial.Trial(self._study, trial), title=title)
         return again.resumed(left.intermediate_values)
+
+    def begins(self, running: RunningTrial) -> bool:
+        """Notes that the run of a trial begins, or goes on.
+
+        Args:
+            running: the trial.
+
+        Returns:
+            Whether it may. A trial whose last three starts were all killed before they could report an epoch fails
+            instead: what the system kills for want of memory, it would kill for ever.
+        """
+        told = running.trial.user_attrs.get(_STARTS) or {}
+        killed = told["count"] if told.get("epoch") == running.reported else 0
+        if killed >= _MOST_KILLED:
+            self.fail(
+                running,
+                f"killed {killed} times after epoch {max(running.reported, 0)}, before the next validation; perhaps "
+                "for want of memory",
+            )
+            return False
+        running.trial.set_user_attr(_STARTS, {"epoch": running.reported, "count": killed + 1})
+        return True
+
+    def stopped(self, running: RunningTrial) -> None:
+        """Notes that a start of a trial ended in an orderly way: it was not killed."""
+        running.trial.set_user_attr(_STARTS, None)
 
     def finish(self, running: RunningTrial, value: float, *, facts: Mapping[str, Any]) -> None:
         """Tells the value of a run that has ended, by itself or because the pruner said so.

@@ -13,6 +13,9 @@ from recgoat_jax.training.experiment import from_json, to_json
 RECORD_FILE = "study.json"
 """File of the record in the directory of a study."""
 
+RUN_DIRECTORIES = "trial-*"
+"""Names of the trials' run directories."""
+
 Pruner = Literal["median", "none"]
 """Whether a trial ends early where its best value so far is below the median of the others after as many epochs."""
 
@@ -152,6 +155,7 @@ def read_study(directory: Path) -> StudyRecord:
 
 __all__ = [
     "RECORD_FILE",
+    "RUN_DIRECTORIES",
     "Pruner",
     "StudyConfig",
     "StudyRecord",

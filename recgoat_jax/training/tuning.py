@@ -13,7 +13,7 @@ from pathlib import Path
 import jax
 
 from recgoat_jax.encoders.recipes import load_data
-from recgoat_jax.errors import NonFiniteLossError, UsageError
+from recgoat_jax.errors import NonFiniteLossError, SavedAndStopped, UsageError
 from recgoat_jax.files import write_atomically
 from recgoat_jax.lock import run_lock
 from recgoat_jax.training.experiment import Experiment
@@ -90,10 +90,12 @@ def _run_trial(
     except ValueError as error:  # settings that contradict each other
         study.fail(running, str(error))
         return
+    if not study.begins(running):
+        return
     try:
         result = train(experiment, workdir=out / running.directory, quiet=quiet, trial=running)
-    except (NonFiniteLossError, ValueError) as error:  # the latter: settings that the model refuses
-        study.fail(running, str(error))
+    except (NonFiniteLossError, ValueError, MemoryError) as error:  # ValueError: settings that the model refuses
+        study.fail(running, str(error) or "out of memory")
         return
     except UsageError as error:
         # Not for this trial alone to mend; but the next start is not to come back to it.
@@ -104,6 +106,9 @@ def _run_trial(
             raise
         study.fail(running, str(error).splitlines()[0])
         return
+    except (SavedAndStopped, KeyboardInterrupt):
+        study.stopped(running)
+        raise
     facts = {name: getattr(result, name) for name in ("best_epoch", "epochs", "seconds", "commit")}
     study.finish(running, result.valid[study.metric], facts=facts)
 

@@ -18,7 +18,7 @@ from recgoat_jax.files import RESULT_FILE, write_atomically
 from recgoat_jax.lock import run_lock
 from recgoat_jax.training.experiment import to_json
 from recgoat_jax.training.result import read_result
-from recgoat_jax.training.study_record import StudyRecord, TrialState, read_study
+from recgoat_jax.training.study_record import RUN_DIRECTORIES, StudyRecord, TrialState, read_study
 
 TEST_FILE = "test.json"
 """File of the test figures; where it is, the study takes no trials any more."""
@@ -66,6 +66,7 @@ class Unblinded:
         trials: the trials that did not fail, the best on validation first.
         correlation: over all of them.
         complete: over those that were not pruned.
+        unfinished: run directories of trials that had not ended; they are left out.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Unblinded:
     trials: tuple[UnblindedTrial, ...]
     correlation: RankCorrelation
     complete: RankCorrelation
+    unfinished: tuple[str, ...] = ()
 
     @property
     def chosen(self) -> UnblindedTrial:
@@ -112,6 +114,7 @@ def unblind(out: Path) -> Unblinded:
 def _closed(record: StudyRecord, out: Path) -> Unblinded:
     if not record.valued:
         raise UsageError(f"{out}: the study has no finished trial; expected one or more before --unblind.")
+    finished = {one.directory for one in record.trials}
     trials = tuple(
         UnblindedTrial(one.number, one.state, float(one.value or 0.0), _test(out / one.directory, record))
         for one in record.valued
@@ -122,6 +125,7 @@ def _closed(record: StudyRecord, out: Path) -> Unblinded:
         trials=trials,
         correlation=rank_correlation(trials),
         complete=rank_correlation([one for one in trials if one.state == "complete"]),
+        unfinished=tuple(sorted({path.name for path in out.glob(RUN_DIRECTORIES)} - finished)),
     )
     numbers = {"chosen": found.chosen.number, "best_on_test": found.best.number, "regret": found.regret}
     write_atomically(out / TEST_FILE, json.dumps(to_json(found) | numbers, indent=2) + "\n")

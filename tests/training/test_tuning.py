@@ -17,7 +17,8 @@ from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.files import read_json_lines
 from recgoat_jax.models import BprMfConfig, RecGoatConfig
-from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, RunResult, loop, read_result
+from recgoat_jax.report.study_tables import unblinded_page
+from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, RunResult, loop, read_result, tuning
 from recgoat_jax.training.experiment import to_json
 from recgoat_jax.training.experiment_source import changed_settings, experiment_source
 from recgoat_jax.training.result import write_result
@@ -148,6 +149,37 @@ def test_stopped_and_killed_a_study_finds_the_same(
     assert results[0].test == results[1].test
 
 
+def test_a_trial_that_is_killed_at_every_start_fails(
+    study: Path, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[int] = []
+
+    def kill(*_: object, trial: RunningTrial, **__: object) -> RunResult:
+        starts.append(trial.number)
+        if stop_orderly:
+            raise KeyboardInterrupt
+        if trial.number == 1 and len(starts) == progress_at:
+            trial.ends_after(1, 0.1)
+        if trial.number == 1:
+            raise Killed
+        result = read_result(study / "trial-0000")
+        assert result is not None
+        return result
+
+    monkeypatch.setattr(tuning, "train", kill)
+    # Start 4, the third of trial 1, gets an epoch further; the orderly stop counts for nothing: both begin anew.
+    progress_at, budget = 4, replace(CONFIG, trials=3)
+    for stop_orderly in (False, False, False, False, False, True, False, False, False):
+        with pytest.raises(KeyboardInterrupt if stop_orderly else Killed):
+            last(run_study(experiment, SPACE, out=tmp_path, config=budget, quiet=True))
+    assert starts == [0] + 9 * [1]
+    stop_orderly = False
+    found = last(run_study(experiment, SPACE, out=tmp_path, config=budget, quiet=True))
+    assert starts == [0] + 9 * [1] + [2]
+    assert [one.state for one in found.trials] == ["complete", "failed", "complete"]
+    assert "killed 3 times after epoch 1, before the next validation" in (found.trials[1].reason or "")
+
+
 def test_what_was_decided_before_a_stop_is_not_decided_anew() -> None:
     class Pruned:
         number, reports = 0, []
@@ -246,7 +278,10 @@ def by_hand(out: Path, study: Path, pairs: list[tuple[float, float]]) -> None:
 
 def test_unblinding_ranks_and_closes_the_study(study: Path, experiment: Experiment, tmp_path: Path) -> None:
     by_hand(tmp_path, study, [(0.2, 0.3), (0.3, 0.1), (0.1, 0.2)])
+    (tmp_path / "trial-0003").mkdir()
     found = unblind(tmp_path)
+    assert found.unfinished == ("trial-0003",)
+    assert "Not finished, and left out: trial-0003." in unblinded_page(found)
     assert [one.number for one in found.trials] == [1, 0, 2]
     # Ranks on validation 3, 2, 1 and on test 1, 3, 2: 1 - 6 (4 + 1 + 1) / (3 (9 - 1)) = -1/2.
     assert found.correlation.rho == pytest.approx(-0.5)
