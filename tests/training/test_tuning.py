@@ -350,9 +350,9 @@ def test_the_first_trial_of_each_space_is_the_experiment(search: str, bases: lis
         space.check(base, seed=0)
         first = TrialRecord(0, "complete", space.first[0], 0.1, 1, 1, 1.0, "trial-0000")
         assert changed_settings(base, tuned_experiment(space, base, trial=first)) == []
-        other = replace(space.experiment(FixedTrial({**space.first[0], "learning_rate": 0.001}), base), name="x")
+        other = replace(space.experiment(FixedTrial({**space.first[0], "learning_rate": 0.002}), base), name="x")
         # As a file it is the same experiment.
         (tmp_path / f"{name}.py").write_text(experiment_source(other, docstring="x"))
         assert load_experiment(tmp_path / f"{name}.py") == other
         (change,) = changed_settings(base, other)
-        assert change == f"optimizer.learning_rate: {base.optimizer.learning_rate} -> 0.001"
+        assert change == f"optimizer.learning_rate: {base.optimizer.learning_rate} -> 0.002"
