@@ -14,7 +14,7 @@ NaiveFusion = Literal["concat", "sum"]
 UserAblation = Literal["no_profile", "features_only", "graph_only", "both"]
 """What the user side is made of."""
 
-Control = Literal["no_plan", "no_residual", "permuted_plan", "linear", "random_features", "id_graph"]
+Control = Literal["no_plan", "no_residual", "permuted_plan", "linear", "random_features", "id_graph", "plain_graph"]
 """Runs that tell whether transport, and content, do what they are said to do."""
 
 
@@ -93,7 +93,8 @@ def control(config: RecGoatConfig, name: Control) -> RecGoatConfig:
         name: ``"no_plan"``: T = 0, the residual alone. ``"no_residual"``: D = 0, the plan alone.
             ``"permuted_plan"``: a random permutation in the plan's place. ``"linear"``: a free linear map.
             ``"random_features"``: noise of equal width in the features' place. ``"id_graph"``: the item graph on the
-            ID vectors and nothing else of the modalities, neither branch nor transport.
+            ID vectors, with its contrast and the users' side, and nothing else of the modalities, neither branch nor
+            transport. ``"plain_graph"``: that graph alone, LightGCN with one hop more: no contrast, no users' side.
 
     Returns:
         Its settings.
@@ -112,6 +113,8 @@ def control(config: RecGoatConfig, name: Control) -> RecGoatConfig:
             return replace(config, features="random")
         case "id_graph":
             return replace(config, fusion="id", contrast_weight=0.0, wasserstein_weight=0.0)
+        case "plain_graph":
+            return replace(control(config, "id_graph"), id_graph_contrast_weight=0.0, user_branch="none")
 
 
 def released(*, dim: int = 800, neighbors: int = 20, contrast_weight: float = 0.032) -> RecGoatConfig:

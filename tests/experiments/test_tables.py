@@ -35,6 +35,13 @@ CHANGED: dict[str, dict[str, set[str]]] = {
         "item graph on IDs, no branches": {"fusion", "contrast_weight", "wasserstein_weight"},
         "RecGOAT": set(),
     },
+    "graph": {
+        "LightGCN and the item graph": {
+            *("fusion", "contrast_weight", "wasserstein_weight", "id_graph_contrast_weight", "user_branch"),
+        },
+        "item graph on IDs, no branches": {"fusion", "contrast_weight", "wasserstein_weight"},
+        "RecGOAT": set(),
+    },
     "users": {
         "no profiles": {"user_branch"},
         "profiles as features": {"user_branch"},

@@ -239,7 +239,7 @@ def test_plans_are_doubly_stochastic_inside_the_model(world: Dataset) -> None:
 
 ABLATIONS = ("id_only", "concat", "sum", "cmcl_only", "oat_only", "full")
 USER_ROWS = ("no_profile", "features_only", "graph_only")
-CONTROLS = ("no_plan", "no_residual", "permuted_plan", "linear", "random_features", "id_graph")
+CONTROLS = ("no_plan", "no_residual", "permuted_plan", "linear", "random_features", "id_graph", "plain_graph")
 
 
 def test_every_variant_is_another_model(world: Dataset, batch: Batch) -> None:
@@ -260,7 +260,8 @@ def test_every_variant_is_another_model(world: Dataset, batch: Batch) -> None:
         assert key not in seen.values(), name
         seen[name] = key
     assert "contrast" not in make(configs["oat_only"], world).loss(batch, key=jax.random.key(0)).terms
-    assert set(make(configs["id_only"], world).loss(batch, key=jax.random.key(0)).terms) == {"bpr", "regularization"}
+    for alone in ("id_only", "plain_graph"):
+        assert set(make(configs[alone], world).loss(batch, key=jax.random.key(0)).terms) == {"bpr", "regularization"}
 
 
 def test_id_only_is_lightgcn(world: Dataset) -> None:
