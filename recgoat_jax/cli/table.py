@@ -13,7 +13,7 @@ import jax
 import tyro
 
 from recgoat_jax.encoders.recipes import SharedData, with_root
-from recgoat_jax.errors import DataError, RunStoppedError, UsageError
+from recgoat_jax.errors import DataError, NonFiniteLossError, RunStoppedError, UsageError
 from recgoat_jax.files import write_atomically
 from recgoat_jax.report.result_table import (
     AnyExperiment,
@@ -29,7 +29,9 @@ from recgoat_jax.report.style import save
 from recgoat_jax.serving.run import Run, load_run
 from recgoat_jax.training import Experiment, RunResult, read_result, train
 from recgoat_jax.training.content_run import run_content_knn
+from recgoat_jax.training.experiment import differences, to_json
 from recgoat_jax.training.python_file import names_in, path_in_package
+from recgoat_jax.training.result import stored_settings, without_places
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,9 @@ def run(command: TableCommand) -> dict[str, Any]:
         Key to content of every part that was asked for, whole or not.
 
     Raises:
-        UsageError: an unknown part, no seed or one that is given twice, or fewer seeds than are stored.
+        UsageError: an unknown part, no seed or one that is given twice, not all the seeds that are stored, or runs of
+            other settings in ``out``.
+        RunStoppedError: rows whose loss is not a number, or that ran out of memory; all others are finished.
     """
     return _contents(load_table(command.table), command)
 
@@ -98,9 +102,11 @@ def run(command: TableCommand) -> dict[str, Any]:
 def _contents(table: ResultTable, command: TableCommand) -> dict[str, Any]:
     """`run`, of a table that is loaded."""
     parts = _chosen(table, command)
+    _refuse_other_runs(parts, command)
     if not command.render:
         _refuse_fewer_seeds(parts, command)
     found: dict[str, Any] = {}
+    failed: dict[Path, str] = {}
     shown = (
         f"recgoat table {shlex.quote(str(path_in_package(command.table)))} --seeds {' '.join(map(str, command.seeds))}"
     )
@@ -108,11 +114,26 @@ def _contents(table: ResultTable, command: TableCommand) -> dict[str, Any]:
         shown += " --data DATA"
     for key, part in parts.items():
         for seed, row in _plan(part, command.seeds):
-            if not command.render:
-                _finished(row.experiment, seed, command)
+            workdir = _directory(row, seed, command)
+            if command.render or workdir in failed:
+                continue
+            try:
+                _finished(row, seed, workdir, command)
+            except (NonFiniteLossError, MemoryError) as error:
+                failed[workdir] = str(error) or "out of memory"
+            except jax.errors.JaxRuntimeError as error:
+                if "RESOURCE_EXHAUSTED" not in str(error):
+                    raise
+                failed[workdir] = str(error).splitlines()[0]
         found[key] = part_content(part, _runs(part, command), seeds=command.seeds, command=f"{shown} --parts {key}")
         if found[key]["complete"] and not command.render:
             _store(table, key, found[key], command)
+    if failed:
+        reasons = "\n".join(f"  {workdir}: {reason}" for workdir, reason in failed.items())
+        raise RunStoppedError(
+            f"{len(failed)} of the table's runs failed, the others are finished; parts with them are not written:\n"
+            f"{reasons}"
+        )
     return found
 
 
@@ -127,7 +148,7 @@ def verify(command: TableCommand) -> RunResult:
 
     Raises:
         UsageError: an unknown label.
-        DataError: no stored figures for the row and seed.
+        DataError: no stored figures for the row and seed, or those of other settings.
         RunStoppedError: other figures.
     """
     table, seed = load_table(command.table), command.seeds[0]
@@ -137,11 +158,11 @@ def verify(command: TableCommand) -> RunResult:
     row = rows[command.verify]
     stored = _stored_run(row, seed if row.has_seeds else None, command)
     again = replace(command, out=command.out / "verify")
-    workdir = _directory(row.experiment, seed, again)
+    workdir = _directory(row, seed, again)
     if read_result(workdir) is not None:
         # What an earlier check left; a run that was stopped goes on.
         shutil.rmtree(workdir)
-    anew = _finished(row.experiment, seed, again)
+    anew = _finished(row, seed, workdir, again)
     for split, ours in (("valid", anew.valid), ("test", anew.test)):
         if dict(ours) != stored[split]:
             changed = [
@@ -166,6 +187,25 @@ def _chosen(table: ResultTable, command: TableCommand) -> dict[str, TablePart]:
     return {key: table.parts[key] for key in command.parts or table.parts}
 
 
+def _refuse_other_runs(parts: Mapping[str, TablePart], command: TableCommand) -> None:
+    """Before anything runs: what lies there are runs of the table's settings."""
+    wrong: dict[Path, str] = {}
+    for part in parts.values():
+        for seed, row in _plan(part, command.seeds):
+            workdir = _directory(row, seed, command)
+            if (stored := stored_settings(workdir, option="--out")) is None:
+                continue
+            given = without_places(to_json(_experiment(row, seed)))
+            if found := differences({name: stored.get(name) for name in given}, given):
+                wrong[workdir] = "; ".join(found[:3])
+    if wrong:
+        listed = "\n".join(f"  {workdir}: {found}" for workdir, found in wrong.items())
+        raise UsageError(
+            f"{command.out}: found {len(wrong)} runs of other settings than the table's; expected the same. Choose "
+            f"another --out, or delete them:\n{listed}"
+        )
+
+
 def _refuse_fewer_seeds(parts: Mapping[str, TablePart], command: TableCommand) -> None:
     """Before anything runs: what is stored is not replaced by less."""
     path = _files(command)["json"]
@@ -173,12 +213,13 @@ def _refuse_fewer_seeds(parts: Mapping[str, TablePart], command: TableCommand) -
     for key, part in parts.items():
         if key not in stored or command.replace:
             continue
-        most = max(len(row["runs"]) for row in stored[key]["rows"])
-        ours = max(len(part.seeds_of(row, command.seeds)) for row in part.rows)
-        if ours < most:
+        with_seeds = {row.label: row for row in part.rows if row.has_seeds}
+        theirs = {run["seed"] for row in stored[key]["rows"] if row["label"] in with_seeds for run in row["runs"]}
+        ours = {seed for row in with_seeds.values() for seed in part.seeds_of(row, command.seeds)}
+        if theirs - ours:
             raise UsageError(
-                f"{path}: found part '{key}' with {most} seeds; expected as many or more instead of {ours}. Name them "
-                "with --seeds, choose another --results, or say --replace."
+                f"{path}: found part '{key}' with the seeds {sorted(theirs)}; expected all of them among "
+                f"{sorted(ours)}. Name them with --seeds, choose another --results, or say --replace."
             )
 
 
@@ -189,17 +230,24 @@ def _plan(part: TablePart, seeds: Sequence[int]) -> list[tuple[int, TableRow]]:
     return sorted(runs, key=lambda run: order[run[0]])
 
 
-def _directory(experiment: AnyExperiment, seed: int, command: TableCommand) -> Path:
-    return command.out / f"{experiment.name}-seed{seed}"
+def _directory(row: TableRow, seed: int, command: TableCommand) -> Path:
+    """The run directory of a row and seed; what no seed changes is run once, whichever seeds are asked for."""
+    return command.out / (f"{row.experiment.name}-seed{seed}" if row.has_seeds else row.experiment.name)
 
 
-def _finished(experiment: AnyExperiment, seed: int, command: TableCommand) -> RunResult:
+def _experiment(row: TableRow, seed: int) -> AnyExperiment:
+    """What is run for a row and seed."""
+    found = row.experiment
+    return replace(found, seed=seed) if isinstance(found, Experiment) and row.has_seeds else found
+
+
+def _finished(row: TableRow, seed: int, workdir: Path, command: TableCommand) -> RunResult:
     """The result of a row and seed, run where it is missing."""
+    experiment = _experiment(row, seed)
     if command.data is not None:
         experiment = replace(experiment, data=with_root(experiment.data, command.data))
-    workdir = _directory(experiment, seed, command)
     if isinstance(experiment, Experiment):
-        result = train(replace(experiment, seed=seed), workdir=workdir, quiet=command.quiet)
+        result = train(experiment, workdir=workdir, quiet=command.quiet)
         # Each row compiles programs of its own; of dozens in one process none would ever be let go.
         jax.clear_caches()
         return result
@@ -210,7 +258,7 @@ def _runs(part: TablePart, command: TableCommand) -> dict[str, list[Run]]:
     """Label to finished runs; of rows without seeds the first stands for all."""
     found = {}
     for row in part.rows:
-        directories = [_directory(row.experiment, seed, command) for seed in part.seeds_of(row, command.seeds)]
+        directories = [_directory(row, seed, command) for seed in part.seeds_of(row, command.seeds)]
         found[row.label] = [load_run(directory) for directory in directories if read_result(directory) is not None]
     return found
 
@@ -244,6 +292,13 @@ def _stored_run(row: TableRow, seed: int | None, command: TableCommand) -> dict[
         for one in part["rows"]:
             for stored in one["runs"]:
                 if one["experiment"] == row.experiment.name and seed in (None, stored["seed"]):
+                    if one.get("settings", row.settings) != row.settings:
+                        raise DataError.at(
+                            path,
+                            found=f"figures of '{row.label}' with other settings than the table has now",
+                            expected="those of the same settings",
+                            action="Run the table again.",
+                        )
                     return stored
     raise DataError.at(
         path,

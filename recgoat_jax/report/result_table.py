@@ -1,5 +1,7 @@
 """Result tables of a data set: rows over seeds, in parts with a baseline each, as JSON, Markdown and LaTeX."""
 
+import hashlib
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ from recgoat_jax.report.dots import row_figure
 from recgoat_jax.report.tables import TABLE_METRICS, format_p
 from recgoat_jax.serving.run import Run
 from recgoat_jax.training.content_run import CHOSEN, ContentKnnExperiment
-from recgoat_jax.training.experiment import Experiment
+from recgoat_jax.training.experiment import Experiment, to_json
+from recgoat_jax.training.result import without_places
 
 AnyExperiment = Experiment | ContentKnnExperiment
 """What a row runs."""
@@ -33,6 +36,12 @@ class TableRow:
     label: str
     experiment: AnyExperiment
     published: tuple[float, float] | None = None
+
+    @property
+    def settings(self) -> str:
+        """A hash of everything that is set, seed and the data's place aside: rows of other settings have another."""
+        told = without_places(to_json(self.experiment)) | {"seed": 0}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def has_seeds(self) -> bool:
@@ -147,6 +156,7 @@ def _row_content(row: TableRow, runs: Sequence[Run], tested: Mapping[str, Any] |
     return {
         "label": row.label,
         "experiment": row.experiment.name,
+        "settings": row.settings,
         "published": row.published,
         "mean": {metric: statistics.mean(found) if found else None for metric, found in values.items()},
         "spread": {metric: statistics.stdev(found) if len(found) > 1 else None for metric, found in values.items()},
@@ -157,7 +167,11 @@ def _row_content(row: TableRow, runs: Sequence[Run], tested: Mapping[str, Any] |
 
 def _circumstances(run: Run) -> dict[str, Any]:
     chosen = run.config.get(CHOSEN)
-    return {"hardware": run.hardware, "chosen": None if chosen is None else f"k = {chosen}"}
+    return {
+        "hardware": run.hardware,
+        "modified": run.modified,
+        "chosen": None if chosen is None else f"k = {chosen}",
+    }
 
 
 def markdown(title: str, parts: Mapping[str, Mapping[str, Any]]) -> str:
@@ -171,6 +185,8 @@ def markdown(title: str, parts: Mapping[str, Mapping[str, Any]]) -> str:
         A Markdown page.
     """
     lines = [f"# {title}"]
+    if changed := _rows_of_several_settings(parts):
+        lines += ["", f"**Not the same settings in all parts**: {', '.join(changed)}. Run the older parts again."]
     for part in parts.values():
         head = ["", *TABLE_METRICS, "recall@10 less baseline [95 %]", "p R@10 / N@10", "published R@10 / N@10"]
         head += ["seeds", "best epochs", "seconds"]
@@ -180,6 +196,16 @@ def markdown(title: str, parts: Mapping[str, Mapping[str, Any]]) -> str:
             lines.append(f"| {' | '.join([row['label'], *_cells(row), *_cost(row)])} |")
         lines += ["", _caption(part)]
     return "\n".join(lines) + "\n"
+
+
+def _rows_of_several_settings(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Labels of rows whose settings were others when another part was made."""
+    settings: dict[str, set[str]] = {}
+    for part in parts.values():
+        for row in part["rows"]:
+            if known := row.get("settings"):
+                settings.setdefault(row["label"], set()).add(known)
+    return [label for label, found in settings.items() if len(found) > 1]
 
 
 def latex(parts: Mapping[str, Mapping[str, Any]]) -> str:
@@ -264,15 +290,17 @@ def _caption(part: Mapping[str, Any]) -> str:
     text = f"Baseline: {part['baseline']}. Means and standard deviations over seeds; epochs chosen on validation."
     if part["comparisons"]:
         text += (
-            f" p: paired t-test over users of the means over seeds, Holm-corrected over {part['comparisons']} "
-            "comparisons."
+            f" p: paired t-test over users of the means over seeds, Holm-corrected over the {part['comparisons']} "
+            "comparisons of this part; the intervals are not corrected. How seeds differ is in the spread, not in p."
         )
     if not part["complete"]:
         text += " Rows or seeds are missing."
     if part["note"]:
         text += f" {part['note']}"
     hardware = sorted({run["hardware"] for run in runs if run.get("hardware")})
-    commits = sorted({run["commit"][:12] for run in runs if run["commit"]})
+    commits = sorted(
+        {run["commit"][:12] + (" with changes" if run.get("modified") else "") for run in runs if run["commit"]}
+    )
     if hardware:
         text += f" Hardware: {'; '.join(hardware)}."
     return text + (f" Commits: {', '.join(commits)}." if commits else "")

@@ -146,12 +146,21 @@ class Run:
     @cached_property
     def hardware(self) -> str | None:
         """Cores, devices and the versions that its figures depend on; None where the run does not say."""
-        path = self.directory / ENVIRONMENT_FILE
-        if not path.is_file():
+        found = self._environment
+        if not found:
             return None
-        found = json.loads(path.read_text(encoding="utf-8"))
         devices = ", ".join(f"{number} x {kind}" for kind, number in found["devices"].items())
         return f"{found['cpus']} cores, {devices}, JAX {found['packages']['jax']}, Python {found['python']}"
+
+    @property
+    def modified(self) -> bool | None:
+        """Whether tracked files of the library differed from its commit; None where the run does not say."""
+        return self._environment.get("modified")
+
+    @cached_property
+    def _environment(self) -> dict[str, Any]:
+        path = self.directory / ENVIRONMENT_FILE
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
     @cached_property
     def per_user(self) -> EvalResult:

@@ -95,11 +95,32 @@ def check_same_run(
         UsageError: other settings.
         DataError: settings that cannot be read.
     """
+    stored = stored_settings(directory, option=option)
+    if stored is None:
+        return
+    found = differences(without_places(stored), without_places(config))
+    if found:
+        raise UsageError(
+            f"{directory}: found {holds} of another experiment ({'; '.join(found[:5])}); expected the same settings. "
+            f"Choose another {option}, or delete this one."
+        )
+
+
+def stored_settings(directory: Path | epath.Path, *, option: str = "--workdir") -> dict[str, Any] | None:
+    """The settings of the run in a directory; None where there is no run.
+
+    Args:
+        directory: a run directory, or that of its checkpoints.
+        option: the option that names another one, for the message.
+
+    Raises:
+        DataError: settings that cannot be read.
+    """
     path = directory / CONFIG_FILE
     if not path.exists():
-        return
+        return None
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError.at(
             path,
@@ -107,14 +128,11 @@ def check_same_run(
             expected="the settings of a run",
             action=f"Choose another {option}, or delete this one.",
         ) from error
-    found = differences(
-        {k: v for k, v in stored.items() if k not in PLACES}, {k: v for k, v in config.items() if k not in PLACES}
-    )
-    if found:
-        raise UsageError(
-            f"{directory}: found {holds} of another experiment ({'; '.join(found[:5])}); expected the same settings. "
-            f"Choose another {option}, or delete this one."
-        )
+
+
+def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run that decide its figures: all but where the data lies."""
+    return {name: value for name, value in config.items() if name not in PLACES}
 
 
 def write_result(result: RunResult, vectors: VectorPair | None, test: EvalResult) -> None:
@@ -158,6 +176,8 @@ __all__ = [
     "data_settings",
     "read_result",
     "result_from_json",
+    "stored_settings",
     "tell_finished",
+    "without_places",
     "write_result",
 ]

@@ -3,13 +3,16 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from recgoat_jax.cli import table as table_command
 from recgoat_jax.cli.main import main
-from recgoat_jax.cli.table import TableCommand, load_table, run
+from recgoat_jax.cli.table import TableCommand, load_table, run, verify
 from recgoat_jax.data import content_hash, write_dataset
-from recgoat_jax.errors import UsageError
+from recgoat_jax.errors import DataError, NonFiniteLossError, RunStoppedError, UsageError
+from recgoat_jax.training import Experiment, RunResult, train
 from tests.worlds import blocks
 
 ROWS = """
@@ -67,7 +70,7 @@ def stored(folder: Path) -> dict:
 
 def test_every_row_and_seed_is_run_and_written(command: TableCommand, folder: Path) -> None:
     assert sorted(path.name for path in (folder / "runs").iterdir()) == [
-        "bpr-seed0", "bpr-seed1", "knn-seed0", "popular-seed0",
+        "bpr-seed0", "bpr-seed1", "knn", "popular",
     ]  # fmt: skip
     parts = stored(folder)["parts"]
     assert list(parts) == ["main", "few"]
@@ -92,13 +95,53 @@ def test_finished_rows_are_read_and_parts_that_are_not_whole_leave_the_stored_on
     assert not found["main"]["complete"]
     assert stored(folder) == before
     # What is stored is not replaced by less, and looking writes nothing.
-    with pytest.raises(UsageError, match="found part 'main' with 2 seeds; expected as many or more instead of 1"):
+    with pytest.raises(
+        UsageError, match=r"found part 'main' with the seeds \[0, 1\]; expected all of them among \[0\]"
+    ):
         run(replace(command, seeds=(0,)))
+    with pytest.raises(UsageError, match=r"expected all of them among \[1, 2, 3\]"):
+        run(replace(command, seeds=(1, 2, 3)))
     assert run(replace(command, seeds=(0,), render=True))["main"]["complete"]
     assert stored(folder) == before
     run(command)
     assert stored(folder) == before
     assert times == {path: path.stat().st_mtime_ns for path in (folder / "runs").glob("*/result.json")}
+
+
+def test_runs_of_other_settings_are_refused_before_anything_runs(command: TableCommand, folder: Path) -> None:
+    file = folder / "tables" / "blocks.py"
+    text = file.read_text()
+    wider = folder / "tables" / "wider.py"
+    wider.write_text(text.replace("dim=4", "dim=8"))
+    for render in (False, True):
+        with pytest.raises(
+            UsageError, match=r"(?s)2 runs of other settings.*--out.*bpr-seed1: model.dim: stored 4, given 8"
+        ):
+            run(replace(command, table=wider, seeds=(2, 1, 0), render=render))
+    assert not (command.out / "bpr-seed2").exists()
+    # The stored figures are not those of the settings that the table has now either.
+    file.write_text(text.replace("dim=4", "dim=8"))
+    try:
+        with pytest.raises(DataError, match=r"figures of 'BPR' with other settings"):
+            verify(replace(command, verify="BPR"))
+    finally:
+        file.write_text(text)
+
+
+def test_a_row_that_fails_does_not_keep_the_others_from_finishing(
+    command: TableCommand, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_once(experiment: Experiment, **options: Any) -> RunResult:
+        if experiment.seed == 2:
+            raise NonFiniteLossError("the loss is not finite at step 3")
+        return train(experiment, **options)
+
+    before = stored(folder)
+    monkeypatch.setattr(table_command, "train", fail_once)
+    with pytest.raises(RunStoppedError, match=r"(?s)1 of the table's runs failed.*bpr-seed2: the loss is not finite"):
+        run(replace(command, seeds=(0, 2, 1)))
+    after = stored(folder)
+    assert after["parts"]["main"] == before["parts"]["main"]
 
 
 def test_a_part_alone_is_replaced(command: TableCommand, folder: Path) -> None:

@@ -108,6 +108,26 @@ def test_the_page_and_the_paper_show_the_same_figures(content: dict) -> None:
     assert paper.count(r"\begin{tabular}") == paper.count(r"\end{tabular}") == 1
 
 
+def test_parts_of_several_settings_are_told(content: dict) -> None:
+    wide = replace(BPR.experiment, model=BprMfConfig(dim=128))
+    assert replace(BPR, experiment=wide).settings != BPR.settings
+    assert replace(BPR, label="x", experiment=replace(BPR.experiment, seed=5)).settings == BPR.settings
+    rows = [row | ({"settings": "x"} if row["label"] == "BPR_100%" else {}) for row in content["rows"]]
+    told = "**Not the same settings in all parts**: BPR_100%."
+    assert told in markdown("T", {"main": content, "old": content | {"rows": rows}})
+    # Of parts that were stored without, nobody knows.
+    rows = [{key: value for key, value in row.items() if key != "settings"} for row in content["rows"]]
+    assert "Not the same" not in markdown("T", {"main": content, "old": content | {"rows": rows}})
+
+
+def test_figures_of_a_changed_tree_say_so(content: dict) -> None:
+    runs = [{"commit": "a" * 40, "modified": changed, "best_epoch": 1, "seconds": 1.0} for changed in (False, True)]
+    rows = [
+        row | {"runs": [one | more for one, more in zip(row["runs"], runs, strict=False)]} for row in content["rows"]
+    ]
+    assert f"Commits: {'a' * 12}, {'a' * 12} with changes." in markdown("T", {"main": content | {"rows": rows}})
+
+
 def test_rows_without_a_seed_are_run_once() -> None:
     part = replace(PART, most_seeds=2)
     assert [part.seeds_of(row, (5, 6, 7)) for row in part.rows] == [(5,), (5, 6), (5,)]
