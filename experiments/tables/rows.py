@@ -78,10 +78,17 @@ def main_part(
     return TablePart("RecGOAT beside its baselines", tuple(rows), baseline)
 
 
-def ablation_part(recgoat: Experiment) -> TablePart:
-    """The paper's six rows, against the full model."""
+def ablation_part(recgoat: Experiment, *, published: dict[Ablation, tuple[float, float]] | None = None) -> TablePart:
+    """The paper's six rows, against the full model.
+
+    Args:
+        recgoat: RecGOAT.
+        published: row to the paper's Recall@10 and NDCG@10.
+    """
+    known = published or {}
     rows = [
-        TableRow(label, _variant(recgoat, name, ablation(_model(recgoat), name))) for name, label in ABLATIONS.items()
+        TableRow(label, _variant(recgoat, name, ablation(_model(recgoat), name)), known.get(name))
+        for name, label in ABLATIONS.items()
     ]
     note = "IDs only: without the item graph on the ID vectors and without users' profiles, which the other rows have."
     return TablePart("Ablation", tuple(rows), RECGOAT, note=note)
