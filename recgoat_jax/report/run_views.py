@@ -93,9 +93,12 @@ class RunViews:
         self.learned: Float[np.ndarray, " views"] = np.asarray(trained.weighting.shares(), float)
         self._present = {name: np.asarray(branch.present[...]) for name, branch in model.branches.items()}
 
-    def vectors(self, representation: Representation) -> dict[str, Float[np.ndarray, "items dim"]]:
-        """Name to vectors of the trained model, the ID view first."""
-        views = {"id": self._after.views["id"], **self._after.modalities(representation)}
+    def vectors(
+        self, representation: Representation, moment: Moment = "after"
+    ) -> dict[str, Float[np.ndarray, "items dim"]]:
+        """Name to vectors of the trained model, or of the one that training started from, the ID view first."""
+        encoded = {"before": self._before, "after": self._after}[moment]
+        views = {"id": encoded.views["id"], **encoded.modalities(representation)}
         return {name: np.asarray(view) for name, view in views.items()}
 
     def scored(self, moment: Moment, representation: Representation) -> Scored:

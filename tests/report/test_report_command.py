@@ -13,9 +13,12 @@ from recgoat_jax.cli.main import main
 from recgoat_jax.data import Dataset
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation import Evaluator, evaluate
+from recgoat_jax.models.rec_goat import RecGoat
 from recgoat_jax.report.run_figures import Drawn, LeftOut, draw_run
+from recgoat_jax.report.run_plates import PLATES, ReportOptions, Subject
 from recgoat_jax.report.run_views import RunViews, sampled_rows
 from recgoat_jax.serving import load_run
+from recgoat_jax.serving.trained import starting_model
 from tests.runs import random_dataset, random_vectors, write_run
 
 VIEWS = ("id", "image", "text")
@@ -134,6 +137,23 @@ def test_plans_before_and_after(views: RunViews, directories: list[Path]) -> Non
         best = load_run(directories[0]).result["best_epoch"]
         assert one.after[1] == pytest.approx(logged[best - 1], rel=1e-4)
         assert np.abs(one.before[0] - one.after[0]).max() > 1e-3
+
+
+def test_what_is_drawn_of_before_training_is_the_start(
+    views: RunViews, directories: list[Path], world: Dataset
+) -> None:
+    run = load_run(directories[0])
+    start = starting_model(run, world)
+    assert isinstance(start, RecGoat)
+    for name, vectors in views.vectors("unaligned", "before").items():
+        np.testing.assert_allclose(vectors, start.encode().views[name], atol=1e-6)
+        assert np.abs(vectors - views.vectors("unaligned")[name]).max() > 1e-3
+    (drawn,) = (make(Subject([run], ReportOptions(), None)) for name, _, make in PLATES if name == "alignment")
+    for line, (name, plan) in zip(drawn.figure.axes[0].get_lines(), views.plans().items(), strict=False):
+        epochs, costs = line.get_data()
+        logged = [one[f"transport/{name}/cost"] for one in run.log if f"transport/{name}/cost" in one]
+        assert list(epochs) == [0, 1, 2, 3]
+        np.testing.assert_allclose(costs, [plan.before[1], *logged], rtol=1e-6)
 
 
 def test_samples_are_drawn_once_and_in_order() -> None:
