@@ -92,10 +92,11 @@ def mesh_lines(mesh: Mapping[str, Any]) -> list[str]:
 def render(found: Mapping[str, Any]) -> str:
     """The answer of `diagnose` as lines for a terminal."""
     tree = found["commit"] and found["commit"][:12] + (" with changes" if found["modified"] else "")
-    devices = ", ".join(f"{number} x {kind}" for kind, number in found["devices"].items())
+    devices = ", ".join(f"{number} x {device}" for device, number in found["devices"].items())
+    kind = f" ({found['processor']})" if found["processor"] else ""
     lines = [
         f"recgoat_jax   {found['recgoat_jax']}, commit {tree or 'unknown (not a git checkout)'}",
-        f"Python        {found['python']}, {found['platform']}, {found['cpus']} cores",
+        f"Python        {found['python']}, {found['platform']}, {found['cpus']} cores{kind}",
         f"JAX           {found['backend']}: {devices}; processes: {found['processes']}"
         if found["backend"]
         else f"JAX           no device: {found['backend_error']}",

@@ -149,8 +149,9 @@ class Run:
         found = self._environment
         if not found:
             return None
-        devices = ", ".join(f"{number} x {kind}" for kind, number in found["devices"].items())
-        return f"{found['cpus']} cores, {devices}, JAX {found['packages']['jax']}, Python {found['python']}"
+        devices = ", ".join(f"{number} x {device}" for device, number in found["devices"].items())
+        cores = f"{found['cpus']} cores" + (f" ({kind})" if (kind := found.get("processor")) else "")
+        return f"{cores}, {devices}, JAX {found['packages']['jax']}, Python {found['python']}"
 
     @property
     def modified(self) -> bool | None:

@@ -49,6 +49,9 @@ EXTRAS = {
 """Extra of the package to the distributions that it brings."""
 
 
+_VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
+
+
 class Revision(NamedTuple):
     """State of a working tree.
 
@@ -67,7 +70,8 @@ def environment() -> dict[str, Any]:
     Starts the JAX backend where it has not started yet. Takes some hundredths of a second otherwise.
 
     Returns:
-        ``recgoat_jax``, ``python``, ``platform``, ``cpus`` (cores that this process may use), ``packages`` and
+        ``recgoat_jax``, ``python``, ``platform``, ``cpus`` (cores that this process may use), ``processor`` (its name
+        and the widest vectors that it knows, on which the last bits of a product depend), ``packages`` and
         ``extras`` (name to version, None where absent), ``backend``, ``devices`` (kind to number, over all
         processes), ``processes``, ``backend_error`` (None, or why JAX found no device), ``commit`` and ``modified``.
     """
@@ -77,12 +81,32 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "processor": processor(),
         "packages": {name: installed_version(name) for name in CORE},
         "extras": {extra: {name: installed_version(name) for name in names} for extra, names in EXTRAS.items()},
         **_devices(),
         "commit": revision.commit,
         "modified": revision.modified,
     }
+
+
+def processor(described: Path = Path("/proc/cpuinfo")) -> str | None:
+    """The processor, such as ``"AMD EPYC, AVX2"``.
+
+    Args:
+        described: what Linux says of it.
+
+    Returns:
+        Its name and the widest vector instructions that it has; None where nothing says.
+    """
+    try:
+        lines = described.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    name, flags = told.get("model name"), set(told.get("flags", "").split())
+    widest = next((shown for flag, shown in _VECTORS.items() if flag in flags), None)
+    return None if name is None else ", ".join(filter(None, (name, widest)))
 
 
 def installed_version(distribution: str) -> str | None:
@@ -132,4 +156,4 @@ def _devices() -> dict[str, Any]:
     }
 
 
-__all__ = ["CORE", "EXTRAS", "Revision", "environment", "installed_version", "source_revision"]
+__all__ = ["CORE", "EXTRAS", "Revision", "environment", "installed_version", "processor", "source_revision"]

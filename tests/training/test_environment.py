@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from recgoat_jax.training.environment import CORE, EXTRAS, environment, installed_version, source_revision
+from recgoat_jax.training.environment import CORE, EXTRAS, environment, installed_version, processor, source_revision
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +42,7 @@ def test_environment_names_versions_and_devices() -> None:
     assert sum(found["devices"].values()) == jax.device_count()
     assert found["backend_error"] is None
     assert found["cpus"] >= 1
+    assert found["processor"] == processor()
 
 
 def test_package_lists_are_those_of_pyproject() -> None:
@@ -87,3 +88,14 @@ def test_backend_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("recgoat_jax.training.environment.jax.devices", fail)
     found = environment()
     assert (found["backend"], found["devices"], found["backend_error"]) == (None, {}, "no such platform")
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"), [("sse avx2 avx512f", "A 7, AVX-512"), ("avx2 sse", "A 7, AVX2"), ("sse2", "A 7")]
+)
+def test_the_processor_is_named_with_its_widest_vectors(flags: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nmodel name\t: A 7\nflags\t\t: {flags}\n\nprocessor\t: 1\n")
+    assert processor(tmp_path / "cpuinfo") == told
+    (tmp_path / "arm").write_text("processor\t: 0\nBogoMIPS\t: 50\n")
+    assert processor(tmp_path / "arm") is None
+    assert processor(tmp_path / "none") is None
