@@ -10,7 +10,6 @@ a mixture: user vectors and views are those of the run.
 
 import argparse
 import json
-import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from experiments import recgoat_baby, recgoat_lastfm, recgoat_ml_100k, recgoat_m
 from recgoat_jax.encoders.recipes import ExampleData, with_root
 from recgoat_jax.evaluation import Evaluator
 from recgoat_jax.files import write_atomically
+from recgoat_jax.report.markdown import markdown_table, mean_and_spread
 from recgoat_jax.report.mixtures import Mixtures, simplex_grid
 from recgoat_jax.report.run_views import REPRESENTATIONS, RunViews
 from recgoat_jax.serving import load_run
@@ -59,32 +59,28 @@ def measured(views: RunViews) -> dict[str, Any]:
 
 def as_markdown(found: dict[str, list[dict[str, Any]]]) -> str:
     """Two tables: views alone, and what the weights change."""
-    first = ["| data | vectors | recall@10 | ndcg@10 |", "|---|---|---|---|"]
-    second = [
-        "| data | views | learned weights | (max - min) / max of recall@10 | the same, no weight 0 | best mixture |",
-        "|---|---|---|---|---|---|",
-    ]
+    first, second = [], []
     for name, runs in found.items():
         for representation in REPRESENTATIONS:
             alone = [run[representation]["alone"] for run in runs]
             for view in alone[0][METRICS[0]]:
-                cells = (_mean([one[metric][view] for one in alone]) for metric in METRICS)
-                label = "fused" if view == "fused" else f"{view} alone, {representation}"
-                first.append(f"| {name} | {label} | {' | '.join(cells)} |")
-            shares = ", ".join(f"{view} {_mean([run['learned'][view] for run in runs])}" for view in runs[0]["learned"])
+                cells = [mean_and_spread([one[metric][view] for one in alone]) for metric in METRICS]
+                first.append([name, "fused" if view == "fused" else f"{view} alone, {representation}", *cells])
+            shares = ", ".join(
+                f"{view} {mean_and_spread([run['learned'][view] for run in runs])}" for view in runs[0]["learned"]
+            )
             best = "; ".join(
                 dict.fromkeys(
                     ", ".join(f"{view} {weight:.1f}" for view, weight in run[representation]["best"].items())
                     for run in runs
                 )
             )
-            spreads = (_percent([run[representation][key] for run in runs]) for key in ("spread", "inner_spread"))
-            second.append(f"| {name} | {representation} | {shares} | {' | '.join(spreads)} | {best} |")
-    return "\n".join([*first, "", *second]) + "\n"
-
-
-def _mean(values: Sequence[float]) -> str:
-    return f"{statistics.mean(values):.4f}" + (f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else "")
+            spreads = [_percent([run[representation][key] for run in runs]) for key in ("spread", "inner_spread")]
+            second.append([name, representation, shares, *spreads, best])
+    spread = "(max - min) / max of recall@10"
+    head = ["data", "views", "learned weights", spread, "the same, no weight 0", "best mixture"]
+    tables = (markdown_table(["data", "vectors", *METRICS], first), markdown_table(head, second))
+    return "\n\n".join(tables) + "\n"
 
 
 def _percent(values: Sequence[float]) -> str:

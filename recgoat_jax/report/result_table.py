@@ -13,6 +13,7 @@ from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation.significance import compare, mean_of_repeats
 from recgoat_jax.models.most_popular import MostPopularConfig
 from recgoat_jax.report.dots import row_figure
+from recgoat_jax.report.markdown import markdown_table, mean_and_spread
 from recgoat_jax.report.tables import TABLE_METRICS, format_p
 from recgoat_jax.serving.run import Run
 from recgoat_jax.training.content_run import CHOSEN, ContentKnnExperiment
@@ -191,9 +192,7 @@ def markdown(title: str, parts: Mapping[str, Mapping[str, Any]]) -> str:
         head = ["", *TABLE_METRICS, "recall@10 less baseline [95 %]", "p R@10 / N@10", "published R@10 / N@10"]
         head += ["seeds", "best epochs", "seconds"]
         lines += ["", f"## {part['title']}", "", "```sh", part["command"], "```", ""]
-        lines += [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-        for row in part["rows"]:
-            lines.append(f"| {' | '.join([row['label'], *_cells(row), *_cost(row)])} |")
+        lines += [markdown_table(head, [[row["label"], *_cells(row), *_cost(row)] for row in part["rows"]])]
         lines += ["", _caption(part)]
     return "\n".join(lines) + "\n"
 
@@ -257,9 +256,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     if not row["runs"]:
         return ["not run", *[""] * (len(TABLE_METRICS) + 2)]
     cells = []
-    for metric in TABLE_METRICS:
-        spread = row["spread"][metric]
-        cells.append(f"{row['mean'][metric]:.4f}" + ("" if spread is None else f" ± {spread:.4f}"))
+    cells += [mean_and_spread([run["test"][metric] for run in row["runs"]]) for metric in TABLE_METRICS]
     against = row["against_baseline"]
     if against is None:
         cells += ["", ""]

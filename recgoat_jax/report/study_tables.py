@@ -1,8 +1,8 @@
 """Pages of a study in Markdown: its budget and best trials; and its test figures, once it is unblinded."""
 
-from collections.abc import Sequence
 from typing import Any
 
+from recgoat_jax.report.markdown import markdown_table
 from recgoat_jax.training.study_record import StudyRecord
 from recgoat_jax.training.unblind import RankCorrelation, Unblinded
 
@@ -68,7 +68,7 @@ def _best(record: StudyRecord) -> list[str]:
         ]
         for one in shown
     ]
-    return [*_table(header, rows), ""] if rows else ["No trial has a value yet.", ""]
+    return [markdown_table(header, rows), ""] if rows else ["No trial has a value yet.", ""]
 
 
 def _space(record: StudyRecord) -> list[str]:
@@ -81,7 +81,7 @@ def _space(record: StudyRecord) -> list[str]:
         # A setting that some trials were not asked for has none.
         shares = {name: f"{share:.2f}" for name, share in record.importances.items()}
         rows = [[*row, shares.get(name, "-")] for row, name in zip(rows, record.space, strict=True)]
-    lines = [*_table(header, rows), ""]
+    lines = [markdown_table(header, rows), ""]
     if record.importances:
         lines += ["Importance: share of what decides whether a trial is among the best tenth (PED-ANOVA).", ""]
     return lines
@@ -124,7 +124,7 @@ def unblinded_page(found: Unblinded) -> str:
             *([f"Not finished, and left out: {', '.join(found.unfinished)}.", ""] if found.unfinished else []),
             "These figures close the study: it takes no further trials. A table shows the chosen trial's, no other.",
             "",
-            *_table(["trial", "validation", "test", "rank on validation", "rank on test"], rows),
+            markdown_table(["trial", "validation", "test", "rank on validation", "rank on test"], rows),
             "",
         ]
     )
@@ -137,10 +137,6 @@ def _correlation(found: RankCorrelation) -> str:
 
 def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
 
 
 __all__ = ["study_page", "unblinded_page"]

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation.significance import Comparison, TestName, check_comparable, compare
+from recgoat_jax.report.markdown import markdown_table
 from recgoat_jax.serving.run import Run
 
 TABLE_METRICS = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
@@ -60,10 +61,8 @@ class ComparisonTable:
 
     def to_markdown(self) -> str:
         """A Markdown table."""
-        lines = [f"| run | {' | '.join(self.metrics)} |", f"|---|{'---|' * len(self.metrics)}"]
-        for label, cells in self._texts(mark="**{}**", note=" ({} {})"):
-            lines.append(f"| {label.replace('|', chr(92) + '|')} | {' | '.join(cells)} |")
-        return "\n".join([*lines, "", self.caption])
+        rows = [[label, *cells] for label, cells in self._texts(mark="**{}**", note=" ({} {})")]
+        return "\n".join([markdown_table(["run", *self.metrics], rows), "", self.caption])
 
     def to_rich(self) -> Table:
         """The same for a terminal, narrow enough for 80 columns."""

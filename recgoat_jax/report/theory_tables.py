@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, get_args
 
+from recgoat_jax.report.markdown import markdown_table
 from recgoat_jax.report.planted import WORLDS, PlantedPoint
 from recgoat_jax.report.run_theory import Measured, RunTheory
 from recgoat_jax.report.theory import InstanceBounds, ViewBounds
@@ -33,9 +34,9 @@ class Row(NamedTuple):
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str | float]]) -> str:
     """A Markdown table; numbers with four decimals."""
-    lines = [head, ["---"] * len(head)]
-    lines += [[f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table(
+        head, ([f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows)
+    )
 
 
 def verdict_table(found: Iterable[Statement]) -> str:

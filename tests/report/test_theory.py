@@ -269,4 +269,4 @@ def test_held_out_pairs() -> None:
 
 
 def test_tables() -> None:
-    assert table(["a", "b"], [["x", 0.12345]]) == "| a | b |\n| --- | --- |\n| x | 0.1235 |"
+    assert table(["a", "b"], [["x", 0.12345]]) == "| a | b |\n|---|---|\n| x | 0.1235 |"
