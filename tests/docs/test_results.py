@@ -23,7 +23,7 @@ def figures(content: str) -> set[str]:
 
 @pytest.mark.parametrize("page", ["findings.md", "theory.md", "cold-start.md"])
 def test_every_figure_of_the_pages_is_in_the_results(page: str) -> None:
-    sources = [*RESULTS.rglob("*.md"), *(ROOT / "experiments").glob("*.py")]
+    sources = [*RESULTS.rglob("*.md"), *(ROOT / "experiments").rglob("*.py")]
     known = set().union(*(figures(text(path)) for path in sources))
     # The number of the paper; and bounds of lemma 3.3 by hand, sqrt(4 tau ln B) for tau = .2 and B = 2 and 8.
     by_hand = {f"{math.sqrt(0.8 * math.log(batch)):.3f}".lstrip("0") for batch in (2, 8)}
