@@ -28,6 +28,6 @@ CONFIG = Experiment(
         id_graph_contrast_weight=0.01,
         wasserstein_weight=1e-3,
     ),
-    optimizer=OptimizerConfig(learning_rate=1e-3),
-    loop=LoopConfig(batch_size=2048),
+    optimizer=OptimizerConfig(learning_rate=3e-3),
+    loop=LoopConfig(batch_size=4096),
 )

@@ -12,8 +12,8 @@ from recgoat_jax.models import RecGoatConfig
 from recgoat_jax.training import Experiment
 
 AS_IT_IS = {
-    "learning_rate": 1e-3,
-    "batch_size": 2048,
+    "learning_rate": 3e-3,
+    "batch_size": 4096,
     "regularization_weight": 2e-3,
     "num_layers": 3,
     "id_graph_weight": 1.3,
@@ -21,8 +21,8 @@ AS_IT_IS = {
     "text_share": 0.75,
     "id_graph_contrast_weight": 0.01,
 }
-FIRST = (AS_IT_IS, {**AS_IT_IS, "learning_rate": 3e-3, "batch_size": 4096})
-"""The experiment as it is, and with the large steps that it had before the study in experiments/results."""
+FIRST = (AS_IT_IS, {**AS_IT_IS, "learning_rate": 1e-3, "batch_size": 2048})
+"""The experiment as it is, and with small steps."""
 
 
 def suggest(trial: BaseTrial, experiment: Experiment) -> Experiment:

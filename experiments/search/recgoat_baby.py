@@ -16,7 +16,7 @@ LEAST_WEIGHT = 1e-4
 
 FIRST = (
     {
-        "learning_rate": 1e-3,
+        "learning_rate": 3e-3,
         "weight_decay": 1e-7,
         "dim": 128,
         "num_layers": 3,
