@@ -28,7 +28,7 @@ from recgoat_jax.evaluation.ranking import ScoreBlock
 from recgoat_jax.evaluation.significance import compare
 from recgoat_jax.files import write_atomically
 from recgoat_jax.models import ContentKnn, MostPopularConfig, RecGoatConfig, build_model
-from recgoat_jax.report.tables import format_p
+from recgoat_jax.report.comparison_table import format_p
 from recgoat_jax.serving import Run, Scoring, ServedVectors, load_run, scoring_items
 from recgoat_jax.serving.trained import best_parameters, model_config, starting_model
 from recgoat_jax.training import Experiment, LoopConfig, train

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation.significance import TestName
-from recgoat_jax.report.tables import TABLE_METRICS, ComparisonTable, comparison_table
+from recgoat_jax.report.comparison_table import TABLE_METRICS, ComparisonTable, comparison_table
 from recgoat_jax.serving.run import load_run
 
 

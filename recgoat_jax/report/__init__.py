@@ -1,5 +1,6 @@
 """Reports: tables, figures and pages of finished runs, from their saved files alone."""
 
+from recgoat_jax.report.comparison_table import ComparisonTable, comparison_table
 from recgoat_jax.report.dots import group_figure, view_figure
 from recgoat_jax.report.figures import curves_figure, draw_curves, draw_fusion_weights, fusion_weights_figure
 from recgoat_jax.report.maps import embed_views, map_figure
@@ -8,7 +9,6 @@ from recgoat_jax.report.plans import alignment_figure, plan_figure
 from recgoat_jax.report.recommendations_page import Page, recommendations_page
 from recgoat_jax.report.study_figures import search_figure, validation_against_test_figure
 from recgoat_jax.report.style import save
-from recgoat_jax.report.tables import ComparisonTable, comparison_table
 
 __all__ = [
     "ComparisonTable",

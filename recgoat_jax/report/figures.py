@@ -7,8 +7,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from recgoat_jax.errors import UsageError
+from recgoat_jax.report.comparison_table import run_labels
 from recgoat_jax.report.style import FONT_SIZE, GREY, finish_axes, line_style, new_figure, save
-from recgoat_jax.report.tables import run_labels
 from recgoat_jax.serving.run import Run, load_run
 
 FUSION_PREFIX = "fusion/"

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation.significance import compare, mean_of_repeats
 from recgoat_jax.models.most_popular import MostPopularConfig
+from recgoat_jax.report.comparison_table import TABLE_METRICS, format_p
 from recgoat_jax.report.dots import row_figure
 from recgoat_jax.report.markdown import markdown_table, mean_and_spread
-from recgoat_jax.report.tables import TABLE_METRICS, format_p
 from recgoat_jax.serving.run import Run
 from recgoat_jax.training.content_run import CHOSEN, ContentKnnExperiment
 from recgoat_jax.training.experiment import Experiment, to_json

@@ -12,7 +12,7 @@ from recgoat_jax.cli import compare as command
 from recgoat_jax.data import Dataset
 from recgoat_jax.errors import UsageError
 from recgoat_jax.report import comparison_table
-from recgoat_jax.report.tables import format_p, run_labels
+from recgoat_jax.report.comparison_table import format_p, run_labels
 from recgoat_jax.serving import Run, load_run
 from tests.runs import random_dataset, random_vectors, write_run
 
