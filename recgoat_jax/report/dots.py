@@ -5,7 +5,16 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from recgoat_jax.errors import UsageError
-from recgoat_jax.report.style import COLORS, FONT_SIZE, GREY, MARKERS, PANEL_INCHES, blank_figure, finish_axes
+from recgoat_jax.report.style import (
+    COLORS,
+    FONT_SIZE,
+    GREY,
+    MARKERS,
+    PANEL_INCHES,
+    blank_figure,
+    finish_axes,
+    legend_below,
+)
 
 Values = Mapping[str, Sequence[float]]
 """Row or group to the value of every seed."""
@@ -49,13 +58,7 @@ def view_figure(panels: Mapping[str, Mapping[str, Values]]) -> Figure:
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(left=0)
         if index == 0 and len(series) > 1:
-            figure.legend(
-                *axes.get_legend_handles_labels(),
-                loc="outside lower center",
-                ncols=len(series),
-                frameon=False,
-                fontsize=FONT_SIZE,
-            )
+            legend_below(figure, axes)
     return figure
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from recgoat_jax.errors import UsageError
 from recgoat_jax.report.comparison_table import run_labels
-from recgoat_jax.report.style import FONT_SIZE, GREY, finish_axes, line_style, new_figure, save
+from recgoat_jax.report.style import FONT_SIZE, GREY, finish_axes, legend_below, line_style, new_figure, save
 from recgoat_jax.serving.run import Run, load_run
 
 FUSION_PREFIX = "fusion/"
@@ -65,13 +65,7 @@ def curves_figure(runs: Sequence[Run | Path], *, metric: str = "recall@20") -> F
         raise UsageError(f"no run has validation metric '{metric}'; expected one of {', '.join(known)}.")
     finish_axes(loss_axes, title="Training loss", x="epoch", y="loss, mean of the epoch")
     finish_axes(metric_axes, title=f"Validation {metric} (dot: selected epoch)", x="epoch", y=metric)
-    figure.legend(
-        *metric_axes.get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=min(len(runs), 4),
-        frameon=False,
-        fontsize=FONT_SIZE,
-    )
+    legend_below(figure, metric_axes, columns=min(len(runs), 4))
     return figure
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from recgoat_jax.errors import MissingExtraError, UsageError
-from recgoat_jax.report.style import COLORS, FONT_SIZE, MARKERS, PANEL_INCHES, blank_figure
+from recgoat_jax.report.style import COLORS, FONT_SIZE, MARKERS, PANEL_INCHES, blank_figure, legend_below
 
 Points = Float[np.ndarray, "items 2"]
 """Places of items on a map."""
@@ -85,14 +85,7 @@ def map_figure(panels: Mapping[str, Mapping[str, Points]]) -> Figure:
         axes.set_aspect("equal", adjustable="datalim")
         axes.set_xticks([])
         axes.set_yticks([])
-    figure.legend(
-        *all_axes[0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=len(names),
-        frameon=False,
-        fontsize=FONT_SIZE,
-        markerscale=2,
-    )
+    legend_below(figure, all_axes[0], markerscale=2)
     return figure
 
 

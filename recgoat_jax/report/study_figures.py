@@ -8,7 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recgoat_jax.errors import UsageError
-from recgoat_jax.report.style import COLORS, FONT_SIZE, GREY, MARKERS, PANEL_INCHES, blank_figure, finish_axes
+from recgoat_jax.report.style import (
+    COLORS,
+    FONT_SIZE,
+    GREY,
+    MARKERS,
+    PANEL_INCHES,
+    blank_figure,
+    finish_axes,
+    legend_below,
+)
 
 Ended = Literal["complete", "pruned"]
 """How a trial that has a value ended: by itself, or early."""
@@ -41,7 +50,7 @@ def search_figure(numbers: Sequence[int], values: Sequence[float], ended: Sequen
     place = int(np.argmax(values))
     axes.plot(numbers[place], values[place], "*", color=COLORS[1], markersize=13, label="best trial", zorder=3)
     finish_axes(axes, title=f"Best validation {metric} of each trial", x="trial", y=f"{metric}, validation")
-    _legend(figure, axes)
+    legend_below(figure, axes, fontsize=FONT_SIZE - 1)
     return figure
 
 
@@ -77,7 +86,7 @@ def validation_against_test_figure(
         y=f"{metric}, test",
         categories=True,
     )
-    _legend(figure, axes)
+    legend_below(figure, axes, fontsize=FONT_SIZE - 1)
     return figure
 
 
@@ -96,11 +105,6 @@ def _scatter(axes: Axes, across: Sequence[int | float], up: Sequence[float], end
             label=label,
             zorder=2,
         )
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=FONT_SIZE - 1)
 
 
 __all__ = ["Ended", "search_figure", "validation_against_test_figure"]

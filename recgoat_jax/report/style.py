@@ -65,6 +65,20 @@ def finish_axes(axes: Axes, *, title: str, x: str, y: str, categories: bool = Fa
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
+def legend_below(figure: Figure, axes: Axes, *, columns: int | None = None, **options: Any) -> None:
+    """What the axes' labels mean, below all panels, without a box.
+
+    Args:
+        figure: gets the legend.
+        axes: whose labels.
+        columns: of the legend; None: one row.
+        **options: others of matplotlib's legend.
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    shown: dict[str, Any] = {"ncols": columns or len(labels), "frameon": False, "fontsize": FONT_SIZE} | options
+    figure.legend(handles, labels, loc="outside lower center", **shown)
+
+
 def save(figure: Figure, out: Path) -> tuple[Path, Path]:
     """Writes ``out.png`` and ``out.pdf``; the same figure gives the same bytes.
 
@@ -93,6 +107,7 @@ __all__ = [
     "PANEL_INCHES",
     "blank_figure",
     "finish_axes",
+    "legend_below",
     "line_style",
     "new_figure",
     "save",
