@@ -4,11 +4,15 @@ Command:  recgoat table experiments/tables/lastfm.py --seeds 0 1 2 3 4 --data DA
 Writes:   experiments/results/lastfm: .json, .md, .tex, .png, .pdf
 """
 
-from experiments import lightgcn_lastfm, recgoat_lastfm
-from experiments.tables.rows import standard_parts, users_part
+from experiments import lightgcn_lastfm, lightgcn_lastfm_tuned, recgoat_lastfm, recgoat_lastfm_tuned
+from experiments.tables.rows import standard_parts, tuned_part, users_part
 from recgoat_jax.report.result_table import ResultTable
 
 TABLE = ResultTable(
     "HetRec Last.fm",
-    {**standard_parts(lightgcn_lastfm.CONFIG, recgoat_lastfm.CONFIG), "users": users_part(recgoat_lastfm.CONFIG)},
+    {
+        **standard_parts(lightgcn_lastfm.CONFIG, recgoat_lastfm.CONFIG),
+        "tuned": tuned_part(lightgcn_lastfm_tuned.CONFIG, recgoat_lastfm_tuned.CONFIG),
+        "users": users_part(recgoat_lastfm.CONFIG),
+    },
 )

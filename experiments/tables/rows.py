@@ -132,6 +132,23 @@ def standard_parts(lightgcn: Experiment, recgoat: Experiment) -> dict[str, Table
     }
 
 
+def tuned_part(lightgcn: Experiment, recgoat: Experiment) -> TablePart:
+    """LightGCN as a search chose it, and what is built on it, at its settings.
+
+    Args:
+        lightgcn: the best of the search.
+        recgoat: RecGOAT with the settings that the two share; it has no search of its own.
+    """
+    plain = control(_model(recgoat), "plain_graph")
+    rows = (
+        TableRow("LightGCN, tuned", lightgcn),
+        TableRow(f"{GRAPH}, at these settings", _variant(recgoat, "plain_graph", plain)),
+        TableRow(f"{RECGOAT}, at these settings", recgoat),
+    )
+    note = "Width, depth, penalty and learning rate are those that a search on validation chose for LightGCN."
+    return TablePart("At LightGCN's best settings", rows, "LightGCN, tuned", note=note)
+
+
 def users_part(recgoat: Experiment) -> TablePart:
     """The user side, against the full model."""
     rows = [
