@@ -1,4 +1,4 @@
-"""RecGOAT on Last.fm with the width, depth, penalty and learning rate that a search chose for LightGCN, not for RecGOAT.
+"""RecGOAT on Last.fm with the width, depth, penalty and learning rate that a search chose for LightGCN, not for it.
 
 Command:  recgoat train experiments/recgoat_lastfm_tuned.py
 Cost:     about 7 minutes on a busy CPU core, and four to encode the paragraphs on first use

@@ -57,6 +57,19 @@ def test_all_six_sets_have_a_table() -> None:
     assert NAMES == ["baby", "lastfm", "ml_100k", "movielens_1m", "movielens_small", "scientific"]
 
 
+def test_what_is_built_on_a_tuned_lightgcn_has_its_settings() -> None:
+    part = load_table(TABLES[0].parent / "lastfm.py").parts["tuned"]
+    lightgcn, plain, recgoat = (row.experiment for row in part.rows)
+    for one in (plain, recgoat):
+        assert isinstance(one, Experiment)
+        assert isinstance(lightgcn, Experiment)
+        assert isinstance(one.model, RecGoatConfig)
+        assert isinstance(lightgcn.model, LightGcnConfig)
+        shared = ("dim", "num_layers", "initialization", "regularization", "regularization_weight")
+        assert [getattr(one.model, name) for name in shared] == [getattr(lightgcn.model, name) for name in shared]
+        assert (one.optimizer, one.loop, one.data) == (lightgcn.optimizer, lightgcn.loop, lightgcn.data)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
     table = load_table(TABLES[0].parent / f"{name}.py")
@@ -70,7 +83,7 @@ def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
     assert beaten.model.dim == recgoat.model.dim
     assert {row.experiment.data for part in table.parts.values() for row in part.rows} == {recgoat.data}
     for key, part in table.parts.items():
-        if key == "main":
+        if key in ("main", "tuned"):
             continue
         for row in part.rows:
             assert isinstance(row.experiment, Experiment)
