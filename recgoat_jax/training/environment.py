@@ -49,6 +49,8 @@ EXTRAS = {
 """Extra of the package to the distributions that it brings."""
 
 
+# A table that writes its results into the tree is not another program for its next row.
+_DATA = (":(exclude)experiments/results", ":(exclude)docs")
 _VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
 
 
@@ -57,7 +59,8 @@ class Revision(NamedTuple):
 
     Attributes:
         commit: full hash; None where there is no git repository, no commit or no git.
-        modified: True where tracked files differ from the commit; None where ``commit`` is None.
+        modified: True where tracked files differ from the commit, pages and stored results aside; None where
+            ``commit`` is None.
     """
 
     commit: str | None
@@ -129,7 +132,18 @@ def source_revision(root: Path) -> Revision:
     """
     if not (root / ".git").exists():
         return Revision(None, None)
-    command = ("git", "-C", str(root), "status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    command = (
+        "git",
+        "-C",
+        str(root),
+        "status",
+        "--porcelain=v2",
+        "--branch",
+        "--untracked-files=no",
+        "--",
+        ".",
+        *_DATA,
+    )
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):  # no git, or a repository that git refuses to read

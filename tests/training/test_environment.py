@@ -68,6 +68,20 @@ def test_revision_of_a_checkout(checkout: Path) -> None:
     assert source_revision(checkout) == (head, True)
 
 
+def test_results_and_pages_are_no_change_of_the_program(checkout: Path) -> None:
+    stored = checkout / "experiments" / "results" / "lastfm.md"
+    stored.parent.mkdir(parents=True)
+    stored.write_text("one\n")
+    git(checkout, "add", "experiments")
+    git(checkout, "commit", "--quiet", "--message", "results")
+    head = git(checkout, "rev-parse", "HEAD")
+    stored.write_text("two\n")
+    assert source_revision(checkout) == (head, False)
+    (checkout / "experiments" / "run.py").touch()
+    git(checkout, "add", "experiments/run.py")
+    assert source_revision(checkout) == (head, True)
+
+
 def test_revision_of_no_checkout_is_unknown(checkout: Path) -> None:
     inside = checkout / "site-packages"
     inside.mkdir()
