@@ -2,6 +2,7 @@
 
 Command:  recgoat train experiments/lightgcn_lastfm_tuned.py
 Cost:     about 2 minutes on a busy CPU core, and four to encode the paragraphs on first use
+Expected: test recall@10 .2457 ± .0032, ndcg@10 .2578 (3 seeds)
 
 The search is in docs/tuning.md.
 """

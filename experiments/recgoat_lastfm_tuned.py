@@ -2,6 +2,7 @@
 
 Command:  recgoat train experiments/recgoat_lastfm_tuned.py
 Cost:     about 7 minutes on a busy CPU core, and four to encode the paragraphs on first use
+Expected: test recall@10 .2548 ± .0013, ndcg@10 .2654 (3 seeds; LightGCN .2457 / .2578, p < .001)
 
 Everything else is as in ``experiments/recgoat_lastfm.py``.
 """
