@@ -10,15 +10,22 @@ from optuna.trial import BaseTrial
 
 from recgoat_jax.models import RecGoatConfig
 from recgoat_jax.training import ConstantSchedule, Experiment, WarmupCosineSchedule
+from recgoat_jax.training.optimizer import Schedule
 
 LEAST_WEIGHT = 1e-4
 """A weight of a loss that is drawn below this leaves its term out: one scale reaches from nothing to much."""
+
+SCHEDULES: dict[str, Schedule] = {
+    "constant": ConstantSchedule(),
+    **{f"cosine over {epochs:.0f} epochs": WarmupCosineSchedule(decay_epochs=epochs) for epochs in (30.0, 60.0, 120.0)},
+}
+"""Courses of the learning rate."""
 
 FIRST = (
     {
         "learning_rate": 3e-3,
         "batch_size": 4096,
-        "decay_epochs": None,
+        "schedule": "constant",
         "ranking": "bpr",
         "weight_decay": 1e-7,
         "dim": 128,
@@ -63,10 +70,9 @@ def suggest(trial: BaseTrial, experiment: Experiment) -> Experiment:
         id_graph_contrast_weight=_weight(trial, "id_graph_contrast_weight"),
         wasserstein_weight=_weight(trial, "wasserstein_weight"),
     )
-    epochs = trial.suggest_categorical("decay_epochs", (None, 30.0, 60.0, 120.0))
     optimizer = replace(
         experiment.optimizer,
-        schedule=ConstantSchedule() if epochs is None else WarmupCosineSchedule(decay_epochs=epochs),
+        schedule=SCHEDULES[str(trial.suggest_categorical("schedule", tuple(SCHEDULES)))],
         learning_rate=trial.suggest_float("learning_rate", 5e-4, 5e-3, log=True),
         weight_decay=decay if decay >= 1e-6 else 0.0,
     )
