@@ -13,7 +13,7 @@ import jax
 import tyro
 
 from recgoat_jax.encoders.recipes import SharedData, with_root
-from recgoat_jax.errors import DataError, NonFiniteLossError, RunStoppedError, UsageError
+from recgoat_jax.errors import DataError, RunStoppedError, UsageError
 from recgoat_jax.files import write_atomically
 from recgoat_jax.report.result_table import (
     AnyExperiment,
@@ -30,6 +30,7 @@ from recgoat_jax.serving.run import Run, load_run
 from recgoat_jax.training import Experiment, RunResult, read_result, train
 from recgoat_jax.training.content_run import run_content_knn
 from recgoat_jax.training.experiment import differences, to_json
+from recgoat_jax.training.failures import failure_of_settings
 from recgoat_jax.training.python_file import names_in, path_in_package
 from recgoat_jax.training.result import stored_settings, without_places
 
@@ -119,12 +120,10 @@ def _contents(table: ResultTable, command: TableCommand) -> dict[str, Any]:
                 continue
             try:
                 _finished(row, seed, workdir, command)
-            except (NonFiniteLossError, MemoryError) as error:
-                failed[workdir] = str(error) or "out of memory"
-            except jax.errors.JaxRuntimeError as error:
-                if "RESOURCE_EXHAUSTED" not in str(error):
+            except Exception as error:
+                if (reason := failure_of_settings(error)) is None:
                     raise
-                failed[workdir] = str(error).splitlines()[0]
+                failed[workdir] = reason
         found[key] = part_content(part, _runs(part, command), seeds=command.seeds, command=f"{shown} --parts {key}")
         if found[key]["complete"] and not command.render:
             _store(table, key, found[key], command)

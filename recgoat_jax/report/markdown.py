@@ -24,12 +24,16 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         |---|---|
         | a\|b | 0.1 |
     """
-    lines = [f"|{'---|' * len(head)}"]
-    for cells in (head, *rows):
+    lines = [_line(head), f"|{'---|' * len(head)}"]
+    for cells in rows:
         if len(cells) != len(head):
             raise ValueError(f"a row has {len(cells)} cells, {list(cells)}; expected {len(head)}.")
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
-    return "\n".join([lines[1], lines[0], *lines[2:]])
+        lines.append(_line(cells))
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def mean_and_spread(values: Sequence[float]) -> str:

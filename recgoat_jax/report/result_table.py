@@ -255,8 +255,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     """Figures, difference, p and published figures of a row."""
     if not row["runs"]:
         return ["not run", *[""] * (len(TABLE_METRICS) + 2)]
-    cells = []
-    cells += [mean_and_spread([run["test"][metric] for run in row["runs"]]) for metric in TABLE_METRICS]
+    cells = [mean_and_spread([run["test"][metric] for run in row["runs"]]) for metric in TABLE_METRICS]
     against = row["against_baseline"]
     if against is None:
         cells += ["", ""]

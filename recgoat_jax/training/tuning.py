@@ -13,10 +13,11 @@ from pathlib import Path
 import jax
 
 from recgoat_jax.encoders.recipes import load_data
-from recgoat_jax.errors import NonFiniteLossError, SavedAndStopped, UsageError
+from recgoat_jax.errors import SavedAndStopped, UsageError
 from recgoat_jax.files import write_atomically
 from recgoat_jax.lock import run_lock
 from recgoat_jax.training.experiment import Experiment
+from recgoat_jax.training.failures import failure_of_settings
 from recgoat_jax.training.interrupts import stopping_at_once
 from recgoat_jax.training.loop import train
 from recgoat_jax.training.result import PLACES, data_settings
@@ -94,21 +95,21 @@ def _run_trial(
         return
     try:
         result = train(experiment, workdir=out / running.directory, quiet=quiet, trial=running)
-    except (NonFiniteLossError, ValueError, MemoryError) as error:  # ValueError: settings that the model refuses
-        study.fail(running, str(error) or "out of memory")
+    except ValueError as error:  # settings that the model refuses
+        study.fail(running, str(error))
         return
     except UsageError as error:
         # Not for this trial alone to mend; but the next start is not to come back to it.
         study.fail(running, str(error))
         raise
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        study.fail(running, str(error).splitlines()[0])
-        return
     except (SavedAndStopped, KeyboardInterrupt):
         study.stopped(running)
         raise
+    except Exception as error:
+        if (reason := failure_of_settings(error)) is None:
+            raise
+        study.fail(running, reason)
+        return
     facts = {name: getattr(result, name) for name in ("best_epoch", "epochs", "seconds", "commit")}
     study.finish(running, result.valid[study.metric], facts=facts)
 
