@@ -26,6 +26,9 @@ _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _DENSE_LIMIT = 250_000
 """Matrices with fewer entries take the dense SVD."""
 
+_ROUNDING = 1e-9
+"""Numbers whose ratio is nearer to 1 than this differ by rounding."""
+
 _OVERSAMPLING = 16
 _ITERATIONS = 10
 
@@ -73,8 +76,9 @@ def truncated_svd(matrix: sp.csr_matrix, dim: int) -> Float[np.ndarray, "rows co
     Small matrices take the exact dense form; others subspace iteration from a fixed random start (Halko, Martinsson
     and Tropp 2011, algorithm 4.4). TF-IDF spectra fall slowly, on which Lanczos (``scipy.sparse.linalg.svds``) needs
     thousands of small steps; here the work is some twenty sparse products, and a component whose singular value is
-    nearly tied with those that are cut off is approximate. Each component is given the sign that makes its entry of
-    largest magnitude positive, the first of them where several are as large.
+    nearly tied with those that are cut off is approximate. Rounding decides neither signs nor, where singular values
+    are equal, which vectors of their space stand for it: the first of these has the largest entry that the space
+    has, a positive one, at the first row where it is found; the next likewise in what is orthogonal to it.
 
     Args:
         matrix: sparse ``rows x terms``.
@@ -94,13 +98,27 @@ def truncated_svd(matrix: sp.csr_matrix, dim: int) -> Float[np.ndarray, "rows co
         basis = _orthonormal(basis)
         squared, rotation = np.linalg.eigh(_inner(basis, matrix @ (transposed @ basis)))
         left, singular = _times(basis, rotation), np.sqrt(np.maximum(squared, 0))
-    order = np.argsort(-singular, kind="stable")[:dim]
-    order = order[singular[order] > 1e-9 * singular[order[0]]]
-    coordinates = left[:, order] * singular[order]
-    sizes = np.abs(coordinates)
-    # The first of those that are largest but for rounding: two texts often have opposite entries of one size.
-    peak = (sizes >= (1 - 1e-9) * sizes.max(axis=0)).argmax(axis=0)
-    return coordinates * np.sign(coordinates[peak, np.arange(coordinates.shape[1])])
+    order = np.argsort(-singular, kind="stable")
+    order = order[singular[order] > _ROUNDING * singular[order[0]]]
+    left, singular = left[:, order], singular[order]
+    starts = np.flatnonzero(singular[1:] < (1 - _ROUNDING) * singular[:-1]) + 1
+    # The space that the cut goes through is settled whole.
+    end = min(starts[starts >= dim], default=len(singular))
+    spaces = np.split(left[:, :end], starts[starts < end], axis=1)
+    return np.concatenate([_settled(space) for space in spaces], axis=1)[:, :dim] * singular[:dim]
+
+
+def _settled(space: np.ndarray) -> np.ndarray:
+    """The orthonormal columns that stand for the space of these (a pivoted Cholesky factor of its projector)."""
+    columns, rest = [], space
+    for _ in range(space.shape[1]):
+        sizes = np.linalg.norm(rest, axis=1)
+        # The first of those that are largest but for rounding: two texts often have opposite entries of one size.
+        peak = (sizes >= (1 - _ROUNDING) * sizes.max()).argmax()
+        direction = rest[peak] / sizes[peak]
+        columns.append(rest @ direction)
+        rest = rest - np.outer(columns[-1], direction)
+    return np.stack(columns, axis=1)
 
 
 def _conditioned(columns: np.ndarray) -> np.ndarray:

@@ -61,6 +61,29 @@ def test_the_same_texts_give_the_same_bits_and_equal_texts_the_same_vector(docum
     assert (first.dim, first.encoder, first.revision) == (8, "tfidf-svd", "dim=8")
 
 
+def test_rounding_does_not_choose_the_components_of_equal_singular_values():
+    # green, black and pot could change places: a space of two dimensions. So could the numbers: one of eleven.
+    texts = ["green tea", "black tea", "tea pot", *(f"cup {number} of tea" for number in range(12))]
+    matrix = tfidf_matrix([tokenize(text) for text in texts])
+    singular = np.linalg.svd(matrix.toarray(), compute_uv=False)
+    np.testing.assert_allclose(singular[2:4], singular[2])
+    np.testing.assert_allclose(singular[4:15], singular[4])
+    three = truncated_svd(matrix, 4)[:, 2:] / singular[2]
+    by_hand = np.zeros((15, 2))
+    by_hand[:3] = np.array([[2, -1, -1], [0, 1, -1]]).T / np.sqrt([6, 2])
+    np.testing.assert_allclose(three, by_hand, atol=1e-12)
+    for dim in (3, 4, 9, 15):
+        coordinates = truncated_svd(matrix, dim)
+        np.testing.assert_allclose(np.linalg.norm(coordinates, axis=0), singular[:dim])
+        left = coordinates / singular[:dim]
+        np.testing.assert_allclose(left.T @ left, np.eye(dim), atol=1e-12)
+        rng = np.random.default_rng(0)
+        for _ in range(5):
+            nudged = matrix.copy()
+            nudged.data *= 1 + 1e-13 * rng.standard_normal(len(nudged.data))
+            np.testing.assert_allclose(truncated_svd(nudged, dim), coordinates, atol=1e-9)
+
+
 def test_rows_without_a_word_are_missing_and_the_width_is_at_most_the_rank():
     table = TfidfSvd(dim=64).encode(["red car", None, "", " -- ", "red bike", "red car"])
     assert table.present.tolist() == [True, False, False, False, True, True]
