@@ -7,7 +7,7 @@ The data has no texts of users, so there are no rows of the user side.
 """
 
 from experiments import bpr_baby, lightgcn_baby, lightgcn_baby_tuned, recgoat_baby
-from experiments.tables.rows import RECGOAT, ablation_part, main_part, standard_parts
+from experiments.tables.rows import RECGOAT, ablation_part, knn_part, main_part, standard_parts
 from recgoat_jax.report.result_table import ResultTable
 
 MAIN = main_part(
@@ -33,5 +33,10 @@ ABLATION = ablation_part(
 
 TABLE = ResultTable(
     "Amazon Baby",
-    {**standard_parts(lightgcn_baby.CONFIG, recgoat_baby.CONFIG), "main": MAIN, "ablation": ABLATION},
+    {
+        **standard_parts(lightgcn_baby.CONFIG, recgoat_baby.CONFIG),
+        "main": MAIN,
+        "ablation": ABLATION,
+        "knn": knn_part(lightgcn_baby_tuned.CONFIG, recgoat_baby.CONFIG, tuned=True),
+    },
 )

@@ -17,7 +17,7 @@ from recgoat_jax.models import (
 )
 from recgoat_jax.report.result_table import TablePart, TableRow
 from recgoat_jax.training import Experiment
-from recgoat_jax.training.content_run import ContentKnnExperiment
+from recgoat_jax.training.ranker_run import BlendExperiment, ContentKnnExperiment, ItemKnnExperiment
 
 RECGOAT = "RecGOAT"
 ID_ONLY = "IDs only"
@@ -121,6 +121,24 @@ def graph_part(recgoat: Experiment) -> TablePart:
     return TablePart("From the item graph to RecGOAT", (*rows, TableRow(RECGOAT, recgoat)), GRAPH, note=note)
 
 
+def knn_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: bool = False) -> TablePart:
+    """What item kNN adds to trained models: whether they miss what it memorises.
+
+    Args:
+        lightgcn: the best LightGCN.
+        recgoat: RecGOAT.
+        tuned: whether the former has the label of a tuned one.
+    """
+    stem, plain = _stem(recgoat), _variant(recgoat, "plain_graph", control(_model(recgoat), "plain_graph"))
+    models = {"LightGCN, tuned" if tuned else "LightGCN": lightgcn, GRAPH: plain, RECGOAT: recgoat}
+    rows = [TableRow("item kNN", ItemKnnExperiment(f"item_knn_{stem}", recgoat.data))]
+    for label, trained in models.items():
+        rows.append(TableRow(label, trained))
+        rows.append(TableRow(f"{label} + item kNN", BlendExperiment.of(trained, f"{trained.name}.item_knn")))
+    note = "+ item kNN: the scores of item kNN added to those of the trained model, with a weight chosen on validation."
+    return TablePart("Item kNN beside trained models", tuple(rows), RECGOAT, note=note)
+
+
 def standard_parts(lightgcn: Experiment, recgoat: Experiment) -> dict[str, TablePart]:
     """The parts that a data set of any kind has, LightGCN being the row to beat."""
     return {
@@ -129,6 +147,7 @@ def standard_parts(lightgcn: Experiment, recgoat: Experiment) -> dict[str, Table
         "naive": naive_part(recgoat),
         "honesty": honesty_part(recgoat),
         "graph": graph_part(recgoat),
+        "knn": knn_part(lightgcn, recgoat),
     }
 
 

@@ -28,10 +28,10 @@ from recgoat_jax.report.result_table import (
 from recgoat_jax.report.style import save
 from recgoat_jax.serving.run import Run, load_run
 from recgoat_jax.training import Experiment, RunResult, read_result, train
-from recgoat_jax.training.content_run import run_content_knn
 from recgoat_jax.training.experiment import differences, to_json
 from recgoat_jax.training.failures import failure_of_settings
 from recgoat_jax.training.python_file import names_in, path_in_package
+from recgoat_jax.training.ranker_run import BlendExperiment, run_ranker
 from recgoat_jax.training.result import stored_settings, without_places
 
 
@@ -158,9 +158,10 @@ def verify(command: TableCommand) -> RunResult:
     stored = _stored_run(row, seed if row.has_seeds else None, command)
     again = replace(command, out=command.out / "verify")
     workdir = _directory(row, seed, again)
-    if read_result(workdir) is not None:
-        # What an earlier check left; a run that was stopped goes on.
-        shutil.rmtree(workdir)
+    for directory in (workdir, _model_directory(row, seed, again)):
+        if directory is not None and read_result(directory) is not None:
+            # What an earlier check left; a run that was stopped goes on.
+            shutil.rmtree(directory)
     anew = _finished(row, seed, workdir, again)
     for split, ours in (("valid", anew.valid), ("test", anew.test)):
         if dict(ours) != stored[split]:
@@ -234,6 +235,12 @@ def _directory(row: TableRow, seed: int, command: TableCommand) -> Path:
     return command.out / (f"{row.experiment.name}-seed{seed}" if row.has_seeds else row.experiment.name)
 
 
+def _model_directory(row: TableRow, seed: int, command: TableCommand) -> Path | None:
+    """The run directory of the model of a blend: that of the model's own row."""
+    found = row.experiment
+    return command.out / f"{found.model_name}-seed{seed}" if isinstance(found, BlendExperiment) else None
+
+
 def _experiment(row: TableRow, seed: int) -> AnyExperiment:
     """What is run for a row and seed."""
     found = row.experiment
@@ -245,12 +252,14 @@ def _finished(row: TableRow, seed: int, workdir: Path, command: TableCommand) ->
     experiment = _experiment(row, seed)
     if command.data is not None:
         experiment = replace(experiment, data=with_root(experiment.data, command.data))
-    if isinstance(experiment, Experiment):
+    if isinstance(experiment, Experiment) and not isinstance(experiment, BlendExperiment):
         result = train(experiment, workdir=workdir, quiet=command.quiet)
-        # Each row compiles programs of its own; of dozens in one process none would ever be let go.
-        jax.clear_caches()
-        return result
-    return run_content_knn(experiment, workdir=workdir, quiet=command.quiet)
+    else:
+        beside = _model_directory(row, seed, command)
+        result = run_ranker(experiment, workdir=workdir, model_workdir=beside, quiet=command.quiet)
+    # Each row compiles programs of its own; of dozens in one process none would ever be let go.
+    jax.clear_caches()
+    return result
 
 
 def _runs(part: TablePart, command: TableCommand) -> dict[str, list[Run]]:

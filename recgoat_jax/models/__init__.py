@@ -3,6 +3,7 @@
 from recgoat_jax.models.bpr_mf import BprMf, BprMfConfig
 from recgoat_jax.models.build import ModelConfig, build_model
 from recgoat_jax.models.content_knn import ContentKnn
+from recgoat_jax.models.item_knn import Blend, ItemKnn
 from recgoat_jax.models.light_gcn import LightGcn, LightGcnConfig
 from recgoat_jax.models.most_popular import MostPopular, MostPopularConfig
 from recgoat_jax.models.protocols import Batch, LossOutput, Retriever, Vectors
@@ -23,10 +24,12 @@ from recgoat_jax.models.rec_goat_variants import (
 __all__ = [
     "Ablation",
     "Batch",
+    "Blend",
     "BprMf",
     "BprMfConfig",
     "ContentKnn",
     "Control",
+    "ItemKnn",
     "LightGcn",
     "LightGcnConfig",
     "LossOutput",

@@ -16,11 +16,11 @@ from recgoat_jax.report.comparison_table import TABLE_METRICS, format_p
 from recgoat_jax.report.dots import row_figure
 from recgoat_jax.report.markdown import markdown_table, mean_and_spread
 from recgoat_jax.serving.run import Run
-from recgoat_jax.training.content_run import CHOSEN, ContentKnnExperiment
 from recgoat_jax.training.experiment import Experiment, to_json
+from recgoat_jax.training.ranker_run import CHOSEN, RankerExperiment
 from recgoat_jax.training.result import without_places
 
-AnyExperiment = Experiment | ContentKnnExperiment
+AnyExperiment = Experiment | RankerExperiment
 """What a row runs."""
 
 
@@ -167,11 +167,11 @@ def _row_content(row: TableRow, runs: Sequence[Run], tested: Mapping[str, Any] |
 
 
 def _circumstances(run: Run) -> dict[str, Any]:
-    chosen = run.config.get(CHOSEN)
+    chosen = [f"{setting} = {value}" for setting, value in (run.config.get(CHOSEN) or {}).items()]
     return {
         "hardware": run.hardware,
         "modified": run.modified,
-        "chosen": None if chosen is None else f"k = {chosen}",
+        "chosen": ", ".join(chosen) or None,
     }
 
 

@@ -28,6 +28,9 @@ from recgoat_jax.files import (
 from recgoat_jax.serving.lists import PastItem, Recommendation, UserRecommendations
 from recgoat_jax.serving.scoring import Scoring, scoring_items
 
+WITHOUT_VECTORS = frozenset({"ContentKnn", "ItemKnn", "Blend"})
+"""Models whose runs have figures and no vectors."""
+
 TITLE_COLUMN = "title"
 """Column of the item table that names an item."""
 
@@ -119,14 +122,14 @@ class Run:
         """Final vectors, from ``vectors.npz``.
 
         Raises:
-            UsageError: a run of content kNN, which has none.
+            UsageError: a run that has none, of content kNN, item kNN, or a blend with it.
             DataError: the file is missing, damaged, or does not fit the data.
         """
         path = self.directory / VECTORS_FILE
-        if self.result["model"] == "ContentKnn":
+        if self.result["model"] in WITHOUT_VECTORS:
             raise UsageError(
-                f"{self.directory}: found a run of content kNN, which has no vectors; expected a run of a trained "
-                "model. Its figures are in result.json, and recgoat compare reads them."
+                f"{self.directory}: found a run of {self.result['model']}, which has no vectors; expected a run of a "
+                "trained model. Its figures are in result.json, and recgoat compare reads them."
             )
         action = "Train the run again: delete result.json and start the same command."
         expected = f"float32 arrays 'users' with {self.dataset.num_users} rows, 'items' with {self.dataset.num_items}"

@@ -22,7 +22,7 @@ from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.models import BprMfConfig, MostPopularConfig
 from recgoat_jax.report.result_table import ResultTable, TablePart, TableRow
 from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig
-from recgoat_jax.training.content_run import ContentKnnExperiment
+from recgoat_jax.training.ranker_run import BlendExperiment, ContentKnnExperiment
 from shared_names import BPR
 
 DATA = PreparedData(Path({data!r}))
@@ -33,11 +33,12 @@ rows = (
     TableRow("content kNN", ContentKnnExperiment("knn", DATA, neighbors=(1, 3))),
     TableRow("BPR", bpr),
 )
+blend = TableRow("BPR + item kNN", BlendExperiment.of(bpr, "bpr.item_knn"))
 TABLE = ResultTable(
     "Blocks",
     {{
         "main": TablePart("Main", rows, "most popular"),
-        "few": TablePart("Few seeds", (rows[0], rows[2]), "BPR", most_seeds=1),
+        "few": TablePart("Few seeds", (rows[0], rows[2], blend), "BPR", most_seeds=1),
     }},
 )
 """
@@ -70,15 +71,16 @@ def stored(folder: Path) -> dict:
 
 def test_every_row_and_seed_is_run_and_written(command: TableCommand, folder: Path) -> None:
     assert sorted(path.name for path in (folder / "runs").iterdir()) == [
-        "bpr-seed0", "bpr-seed1", "knn", "popular",
+        "bpr-seed0", "bpr-seed1", "bpr.item_knn-seed0", "knn", "popular",
     ]  # fmt: skip
     parts = stored(folder)["parts"]
     assert list(parts) == ["main", "few"]
-    assert [[len(row["runs"]) for row in part["rows"]] for part in parts.values()] == [[1, 1, 2], [1, 1]]
+    assert [[len(row["runs"]) for row in part["rows"]] for part in parts.values()] == [[1, 1, 2], [1, 1, 1]]
     result = json.loads((folder / "runs" / "bpr-seed1" / "result.json").read_text())
     assert parts["main"]["rows"][2]["runs"][1]["test"] == result["test"]
     knn = parts["main"]["rows"][1]["runs"][0]
     assert knn["chosen"] in ("k = 1", "k = 3")
+    assert parts["few"]["rows"][2]["runs"][0]["chosen"].startswith("weight = ")
     # Features tell the blocks apart, and what a user likes lies in one block.
     assert knn["test"]["recall@10"] == 1.0
     page = (folder / "results" / "blocks.md").read_text()

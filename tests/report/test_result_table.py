@@ -13,7 +13,7 @@ from recgoat_jax.models import BprMfConfig, MostPopularConfig
 from recgoat_jax.report.result_table import ResultTable, TablePart, TableRow, latex, markdown, part_content
 from recgoat_jax.serving import Run, load_run
 from recgoat_jax.training import Experiment
-from recgoat_jax.training.content_run import ContentKnnExperiment
+from recgoat_jax.training.ranker_run import ContentKnnExperiment
 from tests.runs import random_dataset, random_vectors, write_run
 
 POPULAR = TableRow("most popular", Experiment("popular", model=MostPopularConfig()))
