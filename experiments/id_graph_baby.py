@@ -1,4 +1,4 @@
-"""The item graph on ID vectors alone, on Amazon Baby: RecGOAT without branches, what transport has to be better than.
+"""The item graph on ID vectors with its contrast, on Amazon Baby: no branches.
 
 Command:  recgoat train experiments/id_graph_baby.py
 Cost:     about 4 minutes on 2 CPU cores
@@ -12,4 +12,8 @@ from recgoat_jax.training import Experiment
 
 _MODEL = recgoat_baby.CONFIG.model
 assert isinstance(_MODEL, RecGoatConfig)
-CONFIG: Experiment = replace(recgoat_baby.CONFIG, name="id_graph_baby", model=control(_MODEL, "id_graph"))
+CONFIG: Experiment = replace(
+    recgoat_baby.CONFIG,
+    name="id_graph_baby",
+    model=replace(control(_MODEL, "id_graph"), id_graph_contrast_weight=0.01),
+)

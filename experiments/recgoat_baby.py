@@ -25,7 +25,8 @@ CONFIG = Experiment(
         cold_items="table",
         id_share=0.96,
         contrast_weight=0.002,
-        id_graph_contrast_weight=0.01,
+        # It quickens training threefold, and ends lower (docs/tuning.md).
+        id_graph_contrast_weight=0.0,
         wasserstein_weight=1e-3,
     ),
     optimizer=OptimizerConfig(learning_rate=3e-3),

@@ -40,7 +40,7 @@ FIRST = (
         "epsilon": None,
         "temperature": 0.2,
         "contrast_weight": 0.002,
-        "id_graph_contrast_weight": 0.01,
+        "id_graph_contrast_weight": LEAST_WEIGHT / 10,
         "wasserstein_weight": 1e-3,
     },
 )

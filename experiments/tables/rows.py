@@ -1,5 +1,6 @@
 """Rows that every table has, made from the experiments of its data set."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from recgoat_jax.models import (
@@ -31,6 +32,7 @@ ABLATIONS: dict[Ablation, str] = {
 }
 NAIVE: dict[NaiveFusion, str] = {"concat": "IDs and features, concatenated", "sum": "IDs and features, added"}
 GRAPH = "LightGCN and the item graph"
+TUNED = "LightGCN, tuned"
 CONTROLS: dict[Control, str] = {
     "no_plan": "no plan (T = 0)",
     "no_residual": "no residual (D = 0)",
@@ -46,6 +48,9 @@ USERS: dict[UserAblation, str] = {
     "both": RECGOAT,
 }
 
+Published = Mapping[str, tuple[float, float]]
+"""Label of a row to the Recall@10 and NDCG@10 that the paper has for it."""
+
 
 def main_part(
     lightgcn: Experiment,
@@ -53,7 +58,7 @@ def main_part(
     *,
     bpr: Experiment | None = None,
     tuned: Experiment | None = None,
-    published: dict[str, tuple[float, float]] | None = None,
+    published: Published | None = None,
 ) -> TablePart:
     """RecGOAT beside its baselines; the best LightGCN is the one to beat.
 
@@ -62,7 +67,7 @@ def main_part(
         recgoat: RecGOAT.
         bpr: BPR-MF; None: with LightGCN's width, penalty, optimiser and loop.
         tuned: a LightGCN of RecGOAT's width and tuning, where ``lightgcn`` is a published setting.
-        published: label to the paper's Recall@10 and NDCG@10.
+        published: the paper's figures.
     """
     stem = _stem(recgoat)
     known = published or {}
@@ -71,23 +76,23 @@ def main_part(
         TableRow("content kNN", ContentKnnExperiment(f"content_knn_{stem}", recgoat.data)),
         TableRow("BPR", bpr or _bpr(lightgcn, stem), known.get("BPR")),
         TableRow("LightGCN", lightgcn, known.get("LightGCN")),
-        *([] if tuned is None else [TableRow("LightGCN, tuned", tuned)]),
+        *([] if tuned is None else [TableRow(TUNED, tuned)]),
         TableRow(RECGOAT, recgoat, known.get(RECGOAT)),
     ]
-    baseline = "LightGCN" if tuned is None else "LightGCN, tuned"
+    baseline = "LightGCN" if tuned is None else TUNED
     return TablePart("RecGOAT beside its baselines", tuple(rows), baseline)
 
 
-def ablation_part(recgoat: Experiment, *, published: dict[Ablation, tuple[float, float]] | None = None) -> TablePart:
+def ablation_part(recgoat: Experiment, *, published: Published | None = None) -> TablePart:
     """The paper's six rows, against the full model.
 
     Args:
         recgoat: RecGOAT.
-        published: row to the paper's Recall@10 and NDCG@10.
+        published: the paper's figures.
     """
     known = published or {}
     rows = [
-        TableRow(label, _variant(recgoat, name, ablation(_model(recgoat), name)), known.get(name))
+        TableRow(label, _variant(recgoat, name, ablation(_model(recgoat), name)), known.get(label))
         for name, label in ABLATIONS.items()
     ]
     note = "IDs only: without the item graph on the ID vectors and without users' profiles, which the other rows have."
@@ -113,24 +118,26 @@ def honesty_part(recgoat: Experiment) -> TablePart:
     return TablePart("Honesty runs", (*rows, TableRow(RECGOAT, recgoat)), RECGOAT, most_seeds=3, note=note)
 
 
-def graph_part(recgoat: Experiment) -> TablePart:
-    """From LightGCN with one hop of the item graph to the full model: what else adds anything."""
-    steps: dict[Control, str] = {"plain_graph": GRAPH, "id_graph": CONTROLS["id_graph"]}
+def graph_part(recgoat: Experiment, *, with_contrast: bool = True) -> TablePart:
+    """From LightGCN with one hop of the item graph to the full model: what else adds anything.
+
+    Args:
+        recgoat: RecGOAT.
+        with_contrast: whether there are that graph's contrast or users' profiles to tell apart from the graph alone.
+    """
+    steps: dict[Control, str] = {"plain_graph": GRAPH} | ({"id_graph": CONTROLS["id_graph"]} if with_contrast else {})
     rows = [TableRow(label, _variant(recgoat, name, control(_model(recgoat), name))) for name, label in steps.items()]
-    note = f"{CONTROLS['id_graph']}: the baseline with that graph's contrast and users' profiles."
+    note = (
+        f"{CONTROLS['id_graph']}: the baseline with that graph's contrast and users' profiles." if with_contrast else ""
+    )
     return TablePart("From the item graph to RecGOAT", (*rows, TableRow(RECGOAT, recgoat)), GRAPH, note=note)
 
 
-def knn_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: bool = False) -> TablePart:
-    """What item kNN adds to trained models: whether they miss what it memorises.
-
-    Args:
-        lightgcn: the best LightGCN.
-        recgoat: RecGOAT.
-        tuned: whether the former has the label of a tuned one.
-    """
+def knn_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment | None = None) -> TablePart:
+    """What item kNN adds to trained models: whether they miss what it memorises. Arguments as of `main_part`."""
     stem, plain = _stem(recgoat), _variant(recgoat, "plain_graph", control(_model(recgoat), "plain_graph"))
-    models = {"LightGCN, tuned" if tuned else "LightGCN": lightgcn, GRAPH: plain, RECGOAT: recgoat}
+    best = {"LightGCN": lightgcn} if tuned is None else {TUNED: tuned}
+    models = best | {GRAPH: plain, RECGOAT: recgoat}
     rows = [TableRow("item kNN", ItemKnnExperiment(f"item_knn_{stem}", recgoat.data))]
     for label, trained in models.items():
         rows.append(TableRow(label, trained))
@@ -139,15 +146,23 @@ def knn_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: bool = False) 
     return TablePart("Item kNN beside trained models", tuple(rows), RECGOAT, note=note)
 
 
-def standard_parts(lightgcn: Experiment, recgoat: Experiment) -> dict[str, TablePart]:
-    """The parts that a data set of any kind has, LightGCN being the row to beat."""
+def standard_parts(
+    lightgcn: Experiment,
+    recgoat: Experiment,
+    *,
+    bpr: Experiment | None = None,
+    tuned: Experiment | None = None,
+    published: Published | None = None,
+    graph_contrast: bool = True,
+) -> dict[str, TablePart]:
+    """The parts that a data set of any kind has. Arguments as of `main_part` and `graph_part`."""
     return {
-        "main": main_part(lightgcn, recgoat),
-        "ablation": ablation_part(recgoat),
+        "main": main_part(lightgcn, recgoat, bpr=bpr, tuned=tuned, published=published),
+        "ablation": ablation_part(recgoat, published=published),
         "naive": naive_part(recgoat),
         "honesty": honesty_part(recgoat),
-        "graph": graph_part(recgoat),
-        "knn": knn_part(lightgcn, recgoat),
+        "graph": graph_part(recgoat, with_contrast=graph_contrast),
+        "knn": knn_part(lightgcn, recgoat, tuned=tuned),
     }
 
 
@@ -160,12 +175,12 @@ def tuned_part(lightgcn: Experiment, recgoat: Experiment) -> TablePart:
     """
     plain = control(_model(recgoat), "plain_graph")
     rows = (
-        TableRow("LightGCN, tuned", lightgcn),
+        TableRow(TUNED, lightgcn),
         TableRow(f"{GRAPH}, at these settings", _variant(recgoat, "plain_graph", plain)),
         TableRow(f"{RECGOAT}, at these settings", recgoat),
     )
     note = "Width, depth, penalty and learning rate are those that a search on validation chose for LightGCN."
-    return TablePart("At LightGCN's best settings", rows, "LightGCN, tuned", note=note)
+    return TablePart("At LightGCN's best settings", rows, TUNED, note=note)
 
 
 def users_part(recgoat: Experiment) -> TablePart:

@@ -339,6 +339,7 @@ def test_search_files_that_do_not_do_are_refused(
         ("recgoat_baby", ["recgoat_baby"]),
         ("lightgcn_baby", ["lightgcn_baby_tuned"]),
         ("id_graph_baby", ["id_graph_baby"]),
+        ("plain_graph_baby", ["plain_graph_baby"]),
         ("recgoat", ["recgoat_lastfm", "recgoat_movielens_small", "recgoat_scientific"]),
         ("lightgcn", ["lightgcn_lastfm", "lightgcn_movielens_small", "lightgcn_scientific"]),
     ],
