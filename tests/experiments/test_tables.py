@@ -8,6 +8,7 @@ from recgoat_jax.cli.table import load_table
 from recgoat_jax.models import LightGcnConfig, RecGoatConfig
 from recgoat_jax.training import Experiment
 from recgoat_jax.training.experiment_source import changed_settings
+from recgoat_jax.training.ranker_run import BlendExperiment, ItemKnnExperiment
 
 TABLES = sorted(path for path in (Path(__file__).parents[2] / "experiments" / "tables").glob("*.py"))
 ALONE = {"fusion", "modalities", "id_graph_weight", "user_branch", "contrast_weight", "wasserstein_weight"}
@@ -49,7 +50,7 @@ CHANGED: dict[str, dict[str, set[str]]] = {
         "RecGOAT": set(),
     },
 }
-"""What each row changes of the full model; RecGOAT on Baby has "table" for items without pairs already."""
+"""What each row changes of the full model; on Baby that has "table" for items without pairs and no such contrast."""
 NAMES = [path.stem for path in TABLES if path.stem not in ("__init__", "rows")]
 
 
@@ -82,14 +83,23 @@ def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
     assert isinstance(beaten.model, LightGcnConfig)
     assert beaten.model.dim == recgoat.model.dim
     assert {row.experiment.data for part in table.parts.values() for row in part.rows} == {recgoat.data}
+    already = {"cold_items"} if recgoat.model.cold_items == "table" else set()
+    already |= set() if recgoat.model.id_graph_contrast_weight else {"id_graph_contrast_weight"}
     for key, part in table.parts.items():
-        if key in ("main", "tuned"):
+        if key in ("main", "tuned", "knn"):
             continue
         for row in part.rows:
             assert isinstance(row.experiment, Experiment)
             assert (row.experiment.optimizer, row.experiment.loop) == (recgoat.optimizer, recgoat.loop)
             changed = {line.partition(":")[0] for line in changed_settings(recgoat, row.experiment)}
-            wanted = CHANGED[key][row.label] - ({"cold_items"} if recgoat.model.cold_items == "table" else set())
-            assert changed - {"name"} == {f"model.{field}" for field in wanted}, (key, row.label)
+            assert changed - {"name"} == {f"model.{field}" for field in CHANGED[key][row.label] - already}
+    alone, *rows = table.parts["knn"].rows
+    assert isinstance(alone.experiment, ItemKnnExperiment)
+    assert (rows[0].experiment, rows[4].experiment) == (beaten, recgoat)
+    for trained, blend in zip(rows[::2], rows[1::2], strict=True):
+        assert isinstance(blend.experiment, BlendExperiment)
+        assert blend.experiment.trained == trained.experiment
+        assert blend.label == f"{trained.label} + item kNN"
+        assert 0.0 in blend.experiment.weights
     assert [row.label for row in table.parts["ablation"].rows][-1] == "RecGOAT"
     assert len(table.parts["ablation"].rows) == 6
