@@ -125,7 +125,9 @@ def graph_part(recgoat: Experiment, *, with_contrast: bool = True) -> TablePart:
         recgoat: RecGOAT.
         with_contrast: whether there are that graph's contrast or users' profiles to tell apart from the graph alone.
     """
-    steps: dict[Control, str] = {"plain_graph": GRAPH} | ({"id_graph": CONTROLS["id_graph"]} if with_contrast else {})
+    steps: dict[Control, str] = {"plain_graph": GRAPH}
+    if with_contrast:
+        steps["id_graph"] = CONTROLS["id_graph"]
     rows = [TableRow(label, _variant(recgoat, name, control(_model(recgoat), name))) for name, label in steps.items()]
     note = (
         f"{CONTROLS['id_graph']}: the baseline with that graph's contrast and users' profiles." if with_contrast else ""

@@ -2,7 +2,7 @@
 
 from recgoat_jax.evaluation.evaluate import EvalResult, Evaluator, evaluate
 from recgoat_jax.evaluation.ranking import RankingPlan, held_out_ranks, prepare_ranking, ranks, ranks_from_scores
-from recgoat_jax.evaluation.top_k import TopK, top_k
+from recgoat_jax.evaluation.top_k import TopK, top_k, top_k_from_scores
 
 __all__ = [
     "EvalResult",
@@ -15,4 +15,5 @@ __all__ = [
     "ranks",
     "ranks_from_scores",
     "top_k",
+    "top_k_from_scores",
 ]

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from recgoat_jax.data.dataset import Interactions
 from recgoat_jax.errors import UsageError
-from recgoat_jax.evaluation.ranking import VectorPair
+from recgoat_jax.evaluation.ranking import ScoreBlock, VectorPair
 from recgoat_jax.evaluation.scores import all_scores, default_block_size
 
 
@@ -60,7 +60,79 @@ def top_k(
         TopK(items=array([[1, 2]], dtype=int32), scores=array([[3., 2.]], dtype=float32))
     """
     user_vectors, item_vectors = (jnp.asarray(side) for side in vectors)
-    num_users, num_items = len(user_vectors), len(item_vectors)
+
+    def best(rows: np.ndarray, open_items: Array, places: Array, items: Array) -> tuple[Array, Array]:
+        return _best_by_vectors(user_vectors, item_vectors, jnp.asarray(rows), open_items, places, items, k=k)
+
+    sizes = len(user_vectors), len(item_vectors)
+    return _listed(best, users, sizes, k, excluded, excluded_items, block_size)
+
+
+def top_k_from_scores(
+    score_block: ScoreBlock,
+    users: Int[np.ndarray, " rows"],
+    *,
+    num_users: int,
+    num_items: int,
+    k: int,
+    excluded: Sequence[Interactions] = (),
+    excluded_items: Int[np.ndarray, " banned"] | None = None,
+    block_size: int | None = None,
+) -> TopK:
+    """`top_k` for any ranker that scores all items of a few users.
+
+    Args:
+        score_block: called with a block of user rows at a time (the last is filled up with row 0), gives
+            ``batch x items`` scores, float32.
+        users: as in `top_k`.
+        num_users: rows of the user vocabulary.
+        num_items: rows of the item vocabulary.
+        k: as in `top_k`, like the rest.
+        excluded: pairs that are not to be listed.
+        excluded_items: item rows that are not to be listed for anyone.
+        block_size: users scored at once.
+
+    Returns:
+        As `top_k`.
+
+    Raises:
+        UsageError: k out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> def scores(rows):
+        ...     return np.array([[1.0, 3.0, 2.0]])[rows]
+        >>> print(top_k_from_scores(scores, np.array([0]), num_users=1, num_items=3, k=2).items)
+        [[1 2]]
+    """
+
+    def best(rows: np.ndarray, open_items: Array, places: Array, items: Array) -> tuple[Array, Array]:
+        return _best_of_scores(jnp.asarray(score_block(rows), jnp.float32), open_items, places, items, k=k)
+
+    return _listed(best, users, (num_users, num_items), k, excluded, excluded_items, block_size)
+
+
+def _listed(
+    best: Callable[[np.ndarray, Array, Array, Array], tuple[Array, Array]],
+    users: Int[np.ndarray, " rows"],
+    sizes: tuple[int, int],
+    k: int,
+    excluded: Sequence[Interactions],
+    excluded_items: Int[np.ndarray, " banned"] | None,
+    block_size: int | None,
+) -> TopK:
+    """The lists, block by block.
+
+    Args:
+        best: of user rows, items that may be listed, and coordinates of pairs that may not: items and scores.
+        users: as in `top_k`, like all but the next.
+        sizes: users and items of the vocabularies.
+        k: length of the lists.
+        excluded: pairs that are not to be listed.
+        excluded_items: item rows that are not to be listed for anyone.
+        block_size: users scored at once.
+    """
+    num_users, num_items = sizes
     if not 1 <= k <= num_items:
         raise UsageError(f"k = {k}; expected 1 to {num_items}, the number of items.")
     size = min(block_size or default_block_size(num_items), max(1, len(users)))
@@ -73,10 +145,8 @@ def top_k(
     for start in range(0, len(users), size):
         rows = users[start : start + size]
         masked_rows, masked_items = _pairs_of(rows, excluded, offsets, pad_to=size)
-        found_items, found_scores = _top_k_block(
-            user_vectors, item_vectors, jnp.asarray(np.pad(rows, (0, size - len(rows)))), open_items,
-            masked_rows, masked_items, k=k,
-        )  # fmt: skip
+        padded = np.pad(rows, (0, size - len(rows)))
+        found_items, found_scores = best(padded, open_items, masked_rows, masked_items)
         items[start : start + size] = np.asarray(found_items)[: len(rows)]
         scores[start : start + size] = np.asarray(found_scores)[: len(rows)]
     items[np.isneginf(scores)] = -1
@@ -102,12 +172,17 @@ def _pairs_of(
 
 
 @functools.partial(jax.jit, static_argnames="k")
-def _top_k_block(
+def _best_by_vectors(
     user_vectors: Array, item_vectors: Array, rows: Array, open_items: Array, places: Array, items: Array, *, k: int
 ) -> tuple[Array, Array]:
-    scores = jnp.where(open_items, all_scores(user_vectors[rows], item_vectors), -jnp.inf)
+    return _best_of_scores(all_scores(user_vectors[rows], item_vectors), open_items, places, items, k=k)
+
+
+@functools.partial(jax.jit, static_argnames="k")
+def _best_of_scores(scores: Array, open_items: Array, places: Array, items: Array, *, k: int) -> tuple[Array, Array]:
+    scores = jnp.where(open_items, scores, -jnp.inf)
     scores, found = jax.lax.top_k(scores.at[places, items].set(-jnp.inf, mode="drop"), k)
     return found, scores
 
 
-__all__ = ["TopK", "top_k"]
+__all__ = ["TopK", "top_k", "top_k_from_scores"]

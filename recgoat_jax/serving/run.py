@@ -15,7 +15,8 @@ from recgoat_jax.data.feature_files import file_hash, load_npz
 from recgoat_jax.data.storage import read_dataset
 from recgoat_jax.encoders.attach import attach_features
 from recgoat_jax.errors import DataError, UsageError
-from recgoat_jax.evaluation import EvalResult, top_k
+from recgoat_jax.evaluation import EvalResult, TopK, top_k, top_k_from_scores
+from recgoat_jax.evaluation.ranking import ScoreBlock
 from recgoat_jax.files import (
     CONFIG_FILE,
     ENVIRONMENT_FILE,
@@ -29,7 +30,7 @@ from recgoat_jax.serving.lists import PastItem, Recommendation, UserRecommendati
 from recgoat_jax.serving.scoring import Scoring, scoring_items
 
 WITHOUT_VECTORS = frozenset({"ContentKnn", "ItemKnn", "Blend"})
-"""Models whose runs have figures and no vectors."""
+"""Rankers that are more or other than vectors."""
 
 TITLE_COLUMN = "title"
 """Column of the item table that names an item."""
@@ -125,12 +126,16 @@ class Run:
             UsageError: a run that has none, of content kNN, item kNN, or a blend with it.
             DataError: the file is missing, damaged, or does not fit the data.
         """
-        path = self.directory / VECTORS_FILE
         if self.result["model"] in WITHOUT_VECTORS:
             raise UsageError(
                 f"{self.directory}: found a run of {self.result['model']}, which has no vectors; expected a run of a "
                 "trained model. Its figures are in result.json, and recgoat compare reads them."
             )
+        return self._stored_vectors()
+
+    def _stored_vectors(self) -> ServedVectors:
+        """`vectors`; of a blend those of its model."""
+        path = self.directory / VECTORS_FILE
         action = "Train the run again: delete result.json and start the same command."
         expected = f"float32 arrays 'users' with {self.dataset.num_users} rows, 'items' with {self.dataset.num_items}"
         arrays = load_npz(path, names=("users", "items"))
@@ -199,19 +204,40 @@ class Run:
             One list a user, in the order given. A list is shorter than k where exclusion leaves fewer items.
 
         Raises:
-            UsageError: an unknown user or item id, or k out of range.
+            UsageError: an unknown user or item id, k out of range, or a blend whose items are to score by direction.
             DataError: data or vectors of the run are missing or have changed.
         """
         dataset = self.dataset
-        return self.lists(
-            users,
-            self.vectors.users,
-            dataset.users.rows(users),
+        rows = dataset.users.rows(users)
+        excluded = [dataset.train, dataset.valid, dataset.test] if exclude_seen else []
+        if self.result["model"] != "Blend":
+            return self.lists(users, self.vectors.users, rows, k=k, excluded=excluded, exclude=exclude, scoring=scoring)
+        if scoring != "dot":
+            raise UsageError(
+                f"{self.directory}: found a blend with item kNN and the scoring '{scoring}'; expected 'dot', on which "
+                "its weight was chosen. The run of its model alone takes any."
+            )
+        found = top_k_from_scores(
+            self._blend,
+            rows,
+            num_users=dataset.num_users,
+            num_items=dataset.num_items,
             k=k,
-            excluded=[dataset.train, dataset.valid, dataset.test] if exclude_seen else [],
-            exclude=exclude,
-            scoring=scoring,
+            excluded=excluded,
+            excluded_items=dataset.items.rows(exclude),
         )
+        return self._named(users, found)
+
+    @cached_property
+    def _blend(self) -> ScoreBlock:
+        """The scores of a blend."""
+        # The models' libraries take seconds to load, and lists by vectors need none of them.
+        from recgoat_jax.models.item_knn import Blend, ItemKnn
+
+        dataset, neighbors = self.dataset, int(self.config["item_neighbors"])
+        sizes = {"num_users": dataset.num_users, "num_items": dataset.num_items}
+        knn = ItemKnn(dataset.train, **sizes, k=neighbors)
+        return Blend(self._stored_vectors(), knn, weight=float(self.config["chosen"]["weight"]))
 
     def lists(
         self,
@@ -251,10 +277,14 @@ class Run:
             excluded=excluded,
             excluded_items=dataset.items.rows(exclude),
         )
+        return self._named(names, found)
+
+    def _named(self, names: Sequence[str], found: TopK) -> list[UserRecommendations]:
+        """Lists with external ids and titles."""
         lists = []
         for user, items, scores in zip(names, found.items.tolist(), found.scores.tolist(), strict=True):
             kept = [
-                Recommendation(dataset.items.ids[item], score, self._titles.get(item))
+                Recommendation(self.dataset.items.ids[item], score, self._titles.get(item))
                 for item, score in zip(items, scores, strict=True)
                 if item >= 0
             ]

@@ -17,8 +17,9 @@ from recgoat_jax.data.feature_files import load_npz
 from recgoat_jax.encoders.recipes import DataConfig, ExampleData, load_data
 from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation import EvalResult, Evaluator
-from recgoat_jax.evaluation.ranking import ScoreBlock
+from recgoat_jax.evaluation.ranking import ScoreBlock, VectorPair
 from recgoat_jax.files import CONFIG_FILE, ENVIRONMENT_FILE, VECTORS_FILE, write_atomically
+from recgoat_jax.graphs.knn import check_positive
 from recgoat_jax.lock import run_lock
 from recgoat_jax.models.content_knn import ContentKnn
 from recgoat_jax.models.item_knn import Blend, ItemKnn
@@ -94,6 +95,7 @@ class BlendExperiment(Experiment):
 
     def __post_init__(self) -> None:
         _check_not_empty(weights=self.weights)
+        check_positive(item_neighbors=self.item_neighbors)
         if not self.model_name or self.model_name == self.name:
             raise ValueError(f"model_name is '{self.model_name}'; expected a name, other than that of the blend.")
 
@@ -105,14 +107,17 @@ class BlendExperiment(Experiment):
             trained: the experiment.
             name: of the blend.
         """
-        settings = {one.name: getattr(trained, one.name) for one in fields(Experiment)}
-        return cls(**settings | {"name": name, "model_name": trained.name})
+        return cls(**_settings(trained, name=name, model_name=trained.name))
 
     @property
     def trained(self) -> Experiment:
         """The experiment of the model alone."""
-        settings = {one.name: getattr(self, one.name) for one in fields(Experiment)}
-        return Experiment(**settings | {"name": self.model_name})
+        return Experiment(**_settings(self, name=self.model_name))
+
+
+def _settings(experiment: Experiment, **other: Any) -> dict[str, Any]:
+    """The settings that every experiment has, some of them others."""
+    return {one.name: getattr(experiment, one.name) for one in fields(Experiment)} | other
 
 
 RankerExperiment = ContentKnnExperiment | ItemKnnExperiment | BlendExperiment
@@ -130,6 +135,7 @@ class _Search(NamedTuple):
         metric: validation metric that chooses.
         cutoffs: cut-offs of the metrics that are written.
         seed: of the run.
+        vectors: those that a blend is made with.
     """
 
     model: str
@@ -139,6 +145,7 @@ class _Search(NamedTuple):
     metric: str
     cutoffs: tuple[int, ...]
     seed: int = 0
+    vectors: VectorPair | None = None
 
 
 def run_ranker(
@@ -154,8 +161,8 @@ def run_ranker(
         quiet: no progress line.
 
     Returns:
-        The result, as in ``result.json``; its epoch is 0, and the directory has no vectors. What was chosen is in the
-        configuration as `CHOSEN`.
+        The result, as in ``result.json``; its epoch is 0. The directory has no vectors, or, of a blend, those of the
+        model. What was chosen is in the configuration as `CHOSEN`.
 
     Raises:
         UsageError: data without item features, a directory of another run, or a metric that is not computed.
@@ -196,7 +203,7 @@ def run_ranker(
             seed=search.seed,
             commit=described["commit"],
         )
-        write_result(result, None, test)
+        write_result(result, search.vectors, test)
         if line:
             line.show(f"test {search.metric} {test.means[search.metric]:.4f} ({search.setting} = {best})", final=True)
         return result
@@ -226,6 +233,7 @@ def _search(experiment: RankerExperiment, dataset: Dataset, model_workdir: Path 
                 loop.selection_metric,
                 loop.cutoffs,
                 experiment.seed,
+                vectors,
             )
 
 

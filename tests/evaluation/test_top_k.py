@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recgoat_jax.errors import UsageError
-from recgoat_jax.evaluation import top_k
+from recgoat_jax.evaluation import top_k, top_k_from_scores
 from tests.runs import random_dataset, random_vectors
 from tests.worlds import interactions
 
@@ -19,6 +19,12 @@ def test_lists_equal_a_sort(block_size: int | None) -> None:
     for pairs in (dataset.train, dataset.test):
         scores[pairs.users, pairs.items] = -np.inf
     scores[:, banned] = -np.inf
+    by_function = top_k_from_scores(
+        lambda some: users[some] @ items.T, rows, num_users=len(users), num_items=len(items), k=6,
+        excluded=[dataset.train, dataset.test], excluded_items=banned, block_size=block_size,
+    )  # fmt: skip
+    np.testing.assert_array_equal(by_function.items, found.items)
+    np.testing.assert_allclose(by_function.scores, found.scores, rtol=1e-5)
     expected = np.argsort(-scores[rows], axis=1, kind="stable")[:, :6]
     np.testing.assert_array_equal(found.items, expected)
     np.testing.assert_allclose(found.scores, np.take_along_axis(scores[rows], expected, 1), rtol=1e-5)

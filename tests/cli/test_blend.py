@@ -1,0 +1,86 @@
+"""``recgoat blend``: the weight by validation, a run that recommends, wrong runs refused."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recgoat_jax.cli.main import main
+from recgoat_jax.data import Dataset, write_dataset
+from recgoat_jax.encoders.recipes import PreparedData
+from recgoat_jax.errors import UsageError
+from recgoat_jax.evaluation import Evaluator
+from recgoat_jax.models import Blend, BprMfConfig, ItemKnn
+from recgoat_jax.serving import Run, load_run
+from recgoat_jax.training import Experiment, LoopConfig, train
+from tests.runs import random_dataset
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return random_dataset()
+
+
+@pytest.fixture(scope="module")
+def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("blend")
+    write_dataset(dataset, folder / "data")
+    loop = LoopConfig(batch_size=32, max_epochs=1, tensorboard=False)
+    experiment = Experiment("bpr", PreparedData(folder / "data"), BprMfConfig(dim=4), loop=loop)
+    train(experiment, workdir=folder / "bpr", quiet=True)
+    return load_run(folder / "bpr")
+
+
+def test_the_blend_is_a_run_that_recommends_by_both(
+    trained: Run, dataset: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["blend", str(trained.directory), "--neighbors", "5", "--weights", "0", "2.5", "--json"]
+    assert main(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    directory = trained.directory.with_name("bpr-item-knn")
+    assert found["directory"] == str(directory)
+    assert found["valid"]["alone"] == trained.result["valid"]
+    knn = ItemKnn(dataset.train, num_users=dataset.num_users, num_items=dataset.num_items, k=5)
+    scores = {weight: Blend(trained.vectors, knn, weight=weight) for weight in (0.0, 2.5)}
+    valid = Evaluator(dataset, "valid")
+    best = max((0.0, 2.5), key=lambda weight: valid.from_scores(scores[weight]).means["recall@20"])
+    assert found["weight"] == best
+
+    run = load_run(directory)
+    chosen = run.config["chosen"]
+    # Whatever validation chose: with a weight that counts, the list is that of the sum.
+    weighted = replace(run, config=run.config | {"chosen": {"weight": 2.5}})
+    row = 4
+    expected = scores[2.5](np.array([row]))[0]
+    for pairs in (dataset.train, dataset.valid, dataset.test):
+        expected[pairs.items[pairs.users == row]] = -np.inf
+    expected[3] = -np.inf
+    order = np.argsort(-expected, kind="stable")[:6]
+    (listed,) = weighted.recommend([dataset.users.ids[row]], k=6, exclude=[dataset.items.ids[3]])
+    assert [one.item for one in listed.items] == [dataset.items.ids[item] for item in order]
+    np.testing.assert_allclose([one.score for one in listed.items], expected[order], rtol=1e-5)
+    assert listed.items != trained.recommend([dataset.users.ids[row]], k=6, exclude=[dataset.items.ids[3]])[0].items
+
+    # Called again it reads, as text; its lists come from the command as well.
+    assert main([*arguments[:-1], "--quiet"]) == 0
+    assert capsys.readouterr().out.startswith(f"weight {chosen['weight']:g}, in {directory}\nvalid  recall@5 ")
+    assert main(["recommend", str(directory), "--users", dataset.users.ids[row], "--k", "2"]) == 0
+    assert f"user {dataset.users.ids[row]}" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="scoring 'cosine'; expected 'dot'"):
+        run.recommend([dataset.users.ids[row]], scoring="cosine")
+
+
+def test_what_cannot_be_blended_is_refused(trained: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = trained.directory.with_name("again")
+    quiet = ["--quiet", "--workdir", str(directory)]
+    assert main(["blend", str(trained.directory), "--weights", "1", *quiet]) == 0
+    assert main(["blend", str(directory), "--quiet"]) == 2
+    assert "found a run of Blend; expected one of a trained model" in capsys.readouterr().err
+    assert main(["blend", str(trained.directory), "--weights", "2", *quiet]) == 2
+    assert "weights" in capsys.readouterr().err
+    assert main(["blend", str(trained.directory.parent)]) == 3
+    other = trained.directory.with_name("other")
+    assert main(["blend", str(trained.directory), "--neighbors", "0", "--workdir", str(other)]) == 2
+    assert "item_neighbors is 0" in capsys.readouterr().err
+    assert not other.exists()
