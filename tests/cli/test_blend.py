@@ -84,3 +84,11 @@ def test_what_cannot_be_blended_is_refused(trained: Run, capsys: pytest.CaptureF
     assert main(["blend", str(trained.directory), "--neighbors", "0", "--workdir", str(other)]) == 2
     assert "item_neighbors is 0" in capsys.readouterr().err
     assert not other.exists()
+    file = trained.directory.with_name("blended.py")
+    file.write_text(
+        "from recgoat_jax.training import Experiment\n"
+        "from recgoat_jax.training.ranker_run import BlendExperiment\n"
+        "CONFIG = BlendExperiment.of(Experiment('one'), 'both')\n"
+    )
+    assert main(["train", str(file)]) == 2
+    assert "Train that, then: recgoat blend RUN" in capsys.readouterr().err
