@@ -3,15 +3,15 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tyro
 
-from recgoat_jax.errors import DataError, UsageError
+from recgoat_jax.errors import UsageError
 from recgoat_jax.serving.run import WITHOUT_VECTORS, load_run
-from recgoat_jax.training.experiment import Experiment, from_json
+from recgoat_jax.serving.trained import run_experiment
 from recgoat_jax.training.ranker_run import BlendExperiment, run_ranker
 
 
@@ -49,18 +49,10 @@ def run(command: BlendCommand) -> dict[str, Any]:
     finished = load_run(command.run)
     if finished.result["model"] in WITHOUT_VECTORS:
         raise UsageError(f"{command.run}: found a run of {finished.result['model']}; expected one of a trained model.")
+    trained = run_experiment(finished)
+    blend = BlendExperiment.of(trained, f"{trained.name}.item_knn")
     try:
-        names = {one.name for one in fields(Experiment)}
-        trained = from_json(Experiment, {name: value for name, value in finished.config.items() if name in names})
-        blend = BlendExperiment.of(trained, f"{trained.name}.item_knn")
         blend = replace(blend, item_neighbors=command.neighbors, weights=command.weights)
-    except (KeyError, TypeError) as error:
-        raise DataError.at(
-            command.run,
-            found=f"a config that cannot be read ({error})",
-            expected="the settings of a run of this version",
-            action="Train the run again.",
-        ) from error
     except ValueError as error:
         raise UsageError(str(error)) from error
     workdir = command.workdir or command.run.with_name(f"{command.run.name}-item-knn")

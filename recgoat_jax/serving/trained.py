@@ -1,5 +1,6 @@
 """The model of a finished run: as training started it, and with the parameters that gave the result."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from recgoat_jax.models.build import ModelConfig, build_model
 from recgoat_jax.models.protocols import Retriever, Untrained
 from recgoat_jax.serving.run import Run
 from recgoat_jax.training.checkpoint import Checkpoints
-from recgoat_jax.training.experiment import from_json
+from recgoat_jax.training.experiment import Experiment, from_json
 from recgoat_jax.training.keys import starting_rngs
 from recgoat_jax.training.layout import Layout
 
@@ -23,13 +24,27 @@ def model_config(run: Run) -> ModelConfig:
     Raises:
         DataError: a run directory of another program.
     """
+    return _settings(run, ModelConfig, run.config.get("model"))
+
+
+def run_experiment(run: Run) -> Experiment:
+    """The experiment of a run.
+
+    Raises:
+        DataError: a run directory of another program.
+    """
+    names = {one.name for one in fields(Experiment)}
+    return _settings(run, Experiment, {name: value for name, value in run.config.items() if name in names})
+
+
+def _settings(run: Run, kind: Any, value: Any) -> Any:
     try:
-        return from_json(ModelConfig, run.config["model"])
+        return from_json(kind, value)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError.at(
             run.directory,
-            found=f"a config whose model cannot be read ({error})",
-            expected="the settings of a model of this version",
+            found=f"a config that cannot be read ({error})",
+            expected="the settings of a run of this version",
             action="Train the run again.",
         ) from error
 
@@ -75,4 +90,4 @@ def best_parameters(run: Run, model: Retriever, *, checkpoints: Path | None = No
         return saves.restore_latest_best(nnx.state(model, nnx.Param))
 
 
-__all__ = ["best_parameters", "model_config", "starting_model"]
+__all__ = ["best_parameters", "model_config", "run_experiment", "starting_model"]

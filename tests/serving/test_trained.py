@@ -47,5 +47,5 @@ def test_what_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"found no checkpoint; expected the checkpoints of the run"):
         best_parameters(run, model, checkpoints=tmp_path)
     other = replace(run, config={**run.config, "model": {"type": "Unknown"}})
-    with pytest.raises(DataError, match=r"found a config whose model cannot be read"):
+    with pytest.raises(DataError, match=r"found a config that cannot be read"):
         model_config(other)
