@@ -7,12 +7,15 @@ Sarwar et al., "Item-based collaborative filtering recommendation algorithms", W
 import copy
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from recgoat_jax.data import Interactions
 from recgoat_jax.evaluation.ranking import ScoreBlock, VectorPair
+from recgoat_jax.evaluation.scores import in_tiles, scores_in_tiles, tile_size
 from recgoat_jax.graphs.knn import check_positive, co_occurrence_graph
 
 
@@ -46,7 +49,7 @@ class ItemKnn:
         self._history = sp.csr_array((ones, (train.users, train.items)), shape=(num_users, num_items))
         # Sorted by item, then by falling likeness.
         self._nearest = co_occurrence_graph(train, num_items, k=k, similarity="cosine")
-        self._graph = self._graph_of(k)
+        self._most, self._graph = k, self._graph_of(k)
 
     def _graph_of(self, k: int) -> Any:
         """Likenesses from an item (row) to those that have it among their k nearest (columns)."""
@@ -63,9 +66,11 @@ class ItemKnn:
             k: at most the k that this one was made with.
 
         Raises:
-            ValueError: k below 1.
+            ValueError: k below 1, or above that one.
         """
         check_positive(k=k)
+        if k > self._most:
+            raise ValueError(f"k is {k}; expected at most {self._most}, with which this one was made.")
         other = copy.copy(self)
         other._graph = self._graph_of(k)
         return other
@@ -78,7 +83,8 @@ class ItemKnn:
 class Blend:
     """Dot products of vectors and the scores of another ranker, added up: ``u . v + weight * s``.
 
-    An instance is a `recgoat_jax.evaluation.ranking.ScoreBlock`.
+    An instance is a `recgoat_jax.evaluation.ranking.ScoreBlock`. The products are those by which vectors alone are
+    ranked, so that the weight 0 ranks as they do, ties included.
 
     Args:
         vectors: user vectors ``users x dim`` and item vectors ``items x dim``.
@@ -87,12 +93,21 @@ class Blend:
     """
 
     def __init__(self, vectors: VectorPair, ranker: ScoreBlock, *, weight: float) -> None:
-        self._users, self._items = (np.asarray(side) for side in vectors)
+        self._users, self._items = (jnp.asarray(side) for side in vectors)
         self._ranker, self._weight = ranker, weight
 
     def __call__(self, users: Int[np.ndarray, " batch"]) -> Float[np.ndarray, "batch items"]:
         """Scores of all items for some users."""
-        return self._users[users] @ self._items.T + np.float32(self._weight) * np.asarray(self._ranker(users))
+        products = np.asarray(_products(self._users, self._items, jnp.asarray(users)))
+        return products + np.float32(self._weight) * np.asarray(self._ranker(users))
+
+
+@jax.jit
+def _products(
+    users: Float[Array, "users dim"], items: Float[Array, "items dim"], rows: Int[Array, " batch"]
+) -> Float[Array, "batch items"]:
+    tiles = scores_in_tiles(users[rows], in_tiles(items, tile_size(len(items))))
+    return tiles.swapaxes(0, 1).reshape(len(rows), -1)[:, : len(items)]
 
 
 __all__ = ["Blend", "ItemKnn"]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from recgoat_jax.evaluation import Evaluator
 from recgoat_jax.models import Blend, ItemKnn
 from tests.runs import random_dataset, random_vectors
 
@@ -33,7 +34,18 @@ def test_a_blend_adds_weighted_scores() -> None:
     knn, vectors = ItemKnn(data.train, num_users=23, num_items=31, k=5), random_vectors(data)
     users = np.array([4, 4, 7])
     expected = vectors[0][users] @ vectors[1].T + 2.5 * knn(users)
-    np.testing.assert_allclose(Blend(vectors, knn, weight=2.5)(users), expected, rtol=1e-6)
+    np.testing.assert_allclose(Blend(vectors, knn, weight=2.5)(users), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_weight_zero_ranks_as_vectors_do_with_their_ties() -> None:
+    data = random_dataset(num_users=300, num_items=150)
+    users, items = random_vectors(data, dim=37)
+    items[1::2] = items[::2]
+    knn = ItemKnn(data.train, num_users=300, num_items=150, k=5)
+    for split in ("valid", "test"):
+        evaluator = Evaluator(data, split)
+        by_vectors, blended = evaluator((users, items)), evaluator.from_scores(Blend((users, items), knn, weight=0.0))
+        np.testing.assert_array_equal(by_vectors.ranks, blended.ranks)
 
 
 def test_no_neighbours_are_refused() -> None:
@@ -42,3 +54,5 @@ def test_no_neighbours_are_refused() -> None:
         ItemKnn(data.train, num_users=23, num_items=31, k=0)
     with pytest.raises(ValueError, match="k is -1"):
         ItemKnn(data.train, num_users=23, num_items=31, k=2).with_k(-1)
+    with pytest.raises(ValueError, match="k is 3; expected at most 2"):
+        ItemKnn(data.train, num_users=23, num_items=31, k=2).with_k(3)
