@@ -109,12 +109,22 @@ def naive_part(recgoat: Experiment) -> TablePart:
     return TablePart("Naive fusion", (alone, *rows), ID_ONLY, most_seeds=3)
 
 
-def honesty_part(recgoat: Experiment) -> TablePart:
-    """Does transport help, do features help, against the full model."""
-    rows = [
-        TableRow(label, _variant(recgoat, name, control(_model(recgoat), name))) for name, label in CONTROLS.items()
-    ]
+def honesty_part(recgoat: Experiment, *, with_contrast: bool = True) -> TablePart:
+    """Does transport help, do features help, against the full model.
+
+    Args:
+        recgoat: RecGOAT.
+        with_contrast: as in `graph_part`; without, the row without branches is LightGCN and the item graph.
+    """
+    controls: dict[Control, str] = dict(CONTROLS)
     note = f"{CONTROLS['id_graph']}: it keeps that graph's contrast and users' profiles."
+    if not with_contrast:
+        del controls["id_graph"]
+        controls["plain_graph"] = GRAPH
+        note = ""
+    rows = [
+        TableRow(label, _variant(recgoat, name, control(_model(recgoat), name))) for name, label in controls.items()
+    ]
     return TablePart("Honesty runs", (*rows, TableRow(RECGOAT, recgoat)), RECGOAT, most_seeds=3, note=note)
 
 
@@ -144,7 +154,10 @@ def knn_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment | N
     for label, trained in models.items():
         rows.append(TableRow(label, trained))
         rows.append(TableRow(f"{label} + item kNN", BlendExperiment.of(trained, f"{trained.name}.item_knn")))
-    note = "+ item kNN: the scores of item kNN added to those of the trained model, with a weight chosen on validation."
+    note = (
+        "+ item kNN: the scores of item kNN added to those of the trained model, with a weight chosen on validation; "
+        "its seconds are those of that choice."
+    )
     return TablePart("Item kNN beside trained models", tuple(rows), RECGOAT, note=note)
 
 
@@ -158,14 +171,17 @@ def standard_parts(
     graph_contrast: bool = True,
 ) -> dict[str, TablePart]:
     """The parts that a data set of any kind has. Arguments as of `main_part` and `graph_part`."""
-    return {
+    parts = {
         "main": main_part(lightgcn, recgoat, bpr=bpr, tuned=tuned, published=published),
         "ablation": ablation_part(recgoat, published=published),
         "naive": naive_part(recgoat),
-        "honesty": honesty_part(recgoat),
+        "honesty": honesty_part(recgoat, with_contrast=graph_contrast),
         "graph": graph_part(recgoat, with_contrast=graph_contrast),
         "knn": knn_part(lightgcn, recgoat, tuned=tuned),
     }
+    labels = {row.label for part in parts.values() for row in part.rows}
+    assert set(published or ()) <= labels, f"no rows for {sorted(set(published or ()) - labels)}"
+    return parts
 
 
 def tuned_part(lightgcn: Experiment, recgoat: Experiment) -> TablePart:

@@ -9,6 +9,7 @@ from typing import Any
 
 import tyro
 
+from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import UsageError
 from recgoat_jax.serving.run import WITHOUT_VECTORS, load_run
 from recgoat_jax.serving.trained import run_experiment
@@ -23,6 +24,8 @@ class BlendCommand:
     """Run directory of a trained model. It stays as it is."""
     workdir: Path | None = None
     """Directory of the blend; None: that of the run with -item-knn behind it."""
+    data: Path | None = None
+    """Prepared data directory, where it is no longer the one that the run was trained on."""
     neighbors: int = 30
     """Nearest items of an item, by the users that they share."""
     weights: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -46,16 +49,19 @@ def run(command: BlendCommand) -> dict[str, Any]:
         UsageError: a run without vectors, or settings that contradict each other.
         DataError: no finished run, or one of another program.
     """
-    finished = load_run(command.run)
+    finished = load_run(command.run, data=command.data)
     if finished.result["model"] in WITHOUT_VECTORS:
         raise UsageError(f"{command.run}: found a run of {finished.result['model']}; expected one of a trained model.")
-    trained = run_experiment(finished)
+    # Item kNN reads the pairs alone, so features stay where they are.
+    prepared = PreparedData(command.data or Path(finished.config["dataset_directory"]))
+    trained = replace(run_experiment(finished), data=prepared)
     blend = BlendExperiment.of(trained, f"{trained.name}.item_knn")
     try:
         blend = replace(blend, item_neighbors=command.neighbors, weights=command.weights)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    workdir = command.workdir or command.run.with_name(f"{command.run.name}-item-knn")
+    directory = command.run.resolve()
+    workdir = command.workdir or directory.with_name(f"{directory.name}-item-knn")
     result = run_ranker(blend, workdir=workdir, model_workdir=command.run, quiet=command.quiet)
     return {
         "directory": str(workdir),

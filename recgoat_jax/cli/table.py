@@ -116,7 +116,7 @@ def _contents(table: ResultTable, command: TableCommand) -> dict[str, Any]:
     for key, part in parts.items():
         for seed, row in _plan(part, command.seeds):
             workdir = _directory(row, seed, command)
-            if command.render or workdir in failed:
+            if command.render or workdir in failed or _model_directory(row, seed, command) in failed:
                 continue
             try:
                 _finished(row, seed, workdir, command)
@@ -238,7 +238,9 @@ def _directory(row: TableRow, seed: int, command: TableCommand) -> Path:
 def _model_directory(row: TableRow, seed: int, command: TableCommand) -> Path | None:
     """The run directory of the model of a blend: that of the model's own row."""
     found = row.experiment
-    return command.out / f"{found.model_name}-seed{seed}" if isinstance(found, BlendExperiment) else None
+    if not isinstance(found, BlendExperiment):
+        return None
+    return command.out / (f"{found.model_name}-seed{seed}" if row.has_seeds else found.model_name)
 
 
 def _experiment(row: TableRow, seed: int) -> AnyExperiment:

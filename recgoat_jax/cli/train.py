@@ -29,7 +29,6 @@ from recgoat_jax.training.loop import train
 from recgoat_jax.training.mesh import parse_mesh
 from recgoat_jax.training.mirror import mirrored
 from recgoat_jax.training.python_file import names_in
-from recgoat_jax.training.ranker_run import BlendExperiment
 from recgoat_jax.training.result import RunResult
 
 MODELS: dict[str, type[ModelConfig]] = {
@@ -73,7 +72,7 @@ def load_experiment(path: Path) -> Experiment:
         Its experiment.
 
     Raises:
-        UsageError: no such file, no ``CONFIG`` in it, or one that is not trained.
+        UsageError: no such file, or no ``CONFIG`` in it.
     """
     if not path.is_file():
         raise UsageError(
@@ -82,10 +81,6 @@ def load_experiment(path: Path) -> Experiment:
     found = names_in(path).get("CONFIG")
     if not isinstance(found, Experiment):
         raise UsageError(f"{path}: found no CONFIG; expected 'CONFIG = Experiment(...)' at the top level.")
-    if isinstance(found, BlendExperiment):
-        raise UsageError(
-            f"{path}: found a blend; expected the experiment of its model. Train that, then: recgoat blend RUN."
-        )
     return found
 
 

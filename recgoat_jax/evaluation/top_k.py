@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from recgoat_jax.data.dataset import Interactions
-from recgoat_jax.errors import UsageError
+from recgoat_jax.errors import RunStoppedError, UsageError
 from recgoat_jax.evaluation.ranking import ScoreBlock, VectorPair
 from recgoat_jax.evaluation.scores import all_scores, default_block_size
 
@@ -96,7 +96,8 @@ def top_k_from_scores(
         As `top_k`.
 
     Raises:
-        UsageError: k out of range.
+        RunStoppedError: a score that is not finite.
+        UsageError: k out of range, or scores of another shape.
 
     Example:
         >>> import numpy as np
@@ -107,7 +108,12 @@ def top_k_from_scores(
     """
 
     def best(rows: np.ndarray, open_items: Array, places: Array, items: Array) -> tuple[Array, Array]:
-        return _best_of_scores(jnp.asarray(score_block(rows), jnp.float32), open_items, places, items, k=k)
+        scores = jnp.asarray(score_block(rows), jnp.float32)
+        if scores.shape != (len(rows), num_items):
+            raise UsageError(f"scores of shape {scores.shape}; expected {(len(rows), num_items)}: one an item.")
+        if not jnp.isfinite(scores).all():
+            raise RunStoppedError(f"scores of user rows {rows[0]} to {rows[-1]} are not finite; expected finite ones.")
+        return _best_of_scores(scores, open_items, places, items, k=k)
 
     return _listed(best, users, (num_users, num_items), k, excluded, excluded_items, block_size)
 

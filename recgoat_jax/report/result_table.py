@@ -17,7 +17,7 @@ from recgoat_jax.report.dots import row_figure
 from recgoat_jax.report.markdown import markdown_table, mean_and_spread
 from recgoat_jax.serving.run import Run
 from recgoat_jax.training.experiment import Experiment, to_json
-from recgoat_jax.training.ranker_run import CHOSEN, RankerExperiment
+from recgoat_jax.training.ranker_run import CHOSEN, BlendExperiment, RankerExperiment
 from recgoat_jax.training.result import without_places
 
 AnyExperiment = Experiment | RankerExperiment
@@ -103,11 +103,13 @@ class ResultTable:
                         f"part '{part.title}': found the label '{row.label}' for another experiment than before; "
                         "expected the same rows under a label everywhere."
                     )
-                if known.setdefault(row.experiment.name, row.experiment) != row.experiment:
-                    raise UsageError(
-                        f"part '{part.title}', row '{row.label}': found the name '{row.experiment.name}' of another "
-                        "experiment; expected a name for each experiment, since runs are kept under it."
-                    )
+                beside = [row.experiment.trained] if isinstance(row.experiment, BlendExperiment) else []
+                for one in (row.experiment, *beside):
+                    if known.setdefault(one.name, one) != one:
+                        raise UsageError(
+                            f"part '{part.title}', row '{row.label}': found the name '{one.name}' of another "
+                            "experiment; expected a name for each experiment, since runs are kept under it."
+                        )
 
 
 def part_content(

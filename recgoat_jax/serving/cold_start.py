@@ -23,7 +23,7 @@ from recgoat_jax.models.light_gcn import LightGcnConfig
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.serving.lists import UserRecommendations
 from recgoat_jax.serving.newcomers import Newcomers, with_items, with_users
-from recgoat_jax.serving.run import Run, ServedVectors
+from recgoat_jax.serving.run import WITHOUT_VECTORS, Run, ServedVectors
 from recgoat_jax.serving.scoring import Scoring
 from recgoat_jax.serving.trained import best_parameters, model_config, starting_model
 
@@ -45,11 +45,12 @@ class ColdStart:
     """
 
     def __init__(self, run: Run, *, checkpoints: Path | None = None) -> None:
-        config = model_config(run)
+        blended = run.result["model"] in WITHOUT_VECTORS
+        config = None if blended else model_config(run)
         if not isinstance(config, RecGoatConfig | LightGcnConfig):
             raise UsageError(
                 f"{run.directory}: found a run of {run.result['model']}; expected one of RecGoat, or of LightGcn for "
-                "users with a history. Other models have no vectors for newcomers."
+                "users with a history. Other models, and blends with item kNN, have no vectors for newcomers."
             )
         self.run, self._config, self._checkpoints = run, config, checkpoints
 

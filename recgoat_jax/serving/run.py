@@ -128,8 +128,8 @@ class Run:
         """
         if self.result["model"] in WITHOUT_VECTORS:
             raise UsageError(
-                f"{self.directory}: found a run of {self.result['model']}, which has no vectors; expected a run of a "
-                "trained model. Its figures are in result.json, and recgoat compare reads them."
+                f"{self.directory}: found a run of {self.result['model']}, which scores by other or more than vectors; "
+                "expected a run of a trained model. Its figures are in result.json, and recgoat compare reads them."
             )
         return self._stored_vectors()
 

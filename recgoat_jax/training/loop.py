@@ -68,12 +68,17 @@ def train(
         The result, as in ``result.json``.
 
     Raises:
-        UsageError: the directory, or that of the checkpoints, holds a run of another experiment; a mesh that does not
-            fit the devices; processes that differ in settings or data.
+        UsageError: a blend, of which only the model is trained; the directory, or that of the checkpoints, holds a run
+            of another experiment; a mesh that does not fit the devices; processes that differ in settings or data.
         DataError: the data is missing or has changed.
         RunStoppedError: non-finite loss, another run at work in the directory, or no room or permission to write there.
         SavedAndStopped: SIGTERM came; the state is saved, or there was nothing to save.
     """
+    if type(experiment) is not Experiment:
+        raise UsageError(
+            f"found a {type(experiment).__name__}; expected an Experiment. Train the model of a blend, then: recgoat "
+            "blend RUN, or run_ranker."
+        )
     first = hosts.is_first()
     line = None if quiet or not first else ProgressLine(experiment.name if trial is None else trial.title)
     if mesh is None and jax.device_count() > 1:

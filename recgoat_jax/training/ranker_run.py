@@ -25,14 +25,16 @@ from recgoat_jax.models.content_knn import ContentKnn
 from recgoat_jax.models.item_knn import Blend, ItemKnn
 from recgoat_jax.progress import ProgressLine
 from recgoat_jax.training.environment import environment
-from recgoat_jax.training.experiment import Experiment, to_json
+from recgoat_jax.training.experiment import Experiment, differences, to_json
 from recgoat_jax.training.loop import train
 from recgoat_jax.training.result import (
     RunResult,
     check_same_run,
     data_settings,
     read_result,
+    stored_settings,
     tell_finished,
+    without_places,
     write_result,
 )
 
@@ -173,13 +175,20 @@ def run_ranker(
     with run_lock(workdir):
         loaded = load_data(experiment.data)
         dataset, config = loaded.dataset, to_json(experiment) | data_settings(loaded)
-        check_same_run(workdir, config | {CHOSEN: _stored_choice(workdir)})
-        if (finished := read_result(workdir)) is not None:
+        stored = stored_settings(workdir) or {}
+        check_same_run(workdir, config | {CHOSEN: stored.get(CHOSEN)})
+        finished = read_result(workdir)
+        if finished is not None and CHOSEN in stored:
             tell_finished(workdir, line)
             return finished
+        if finished is not None:
+            raise UsageError(
+                f"{workdir}: found a run of {finished.model}; expected one for which validation chose a setting. "
+                "Choose another directory, or delete this one."
+            )
         if isinstance(experiment, BlendExperiment):
             model_workdir = model_workdir or workdir.with_name(experiment.model_name)
-            train(experiment.trained, workdir=model_workdir, quiet=quiet)
+            _trained(experiment.trained, dataset, model_workdir, quiet=quiet)
         started = time.monotonic()
         search = _search(experiment, dataset, model_workdir)
         valid = _validated(search, dataset, line)
@@ -207,6 +216,24 @@ def run_ranker(
         if line:
             line.show(f"test {search.metric} {test.means[search.metric]:.4f} ({search.setting} = {best})", final=True)
         return result
+
+
+def _trained(experiment: Experiment, dataset: Dataset, workdir: Path, *, quiet: bool) -> None:
+    """Trains the model of a blend, if it is not yet; a finished run is only read, wherever its data lay."""
+    finished = read_result(workdir)
+    if finished is None:
+        train(experiment, workdir=workdir, quiet=quiet)
+        return
+    given = without_places(to_json(experiment))
+    stored = without_places(stored_settings(workdir) or {})
+    found = differences({name: stored.get(name) for name in given}, given)
+    if finished.dataset != dataset.manifest.hash:
+        found.append(f"data: stored {finished.dataset[:12]}, given {dataset.manifest.hash[:12]}")
+    if found:
+        raise UsageError(
+            f"{workdir}: found another model than that of the blend ({'; '.join(found[:5])}); expected the same "
+            "settings and data. Name the directory of that model's run."
+        )
 
 
 def _search(experiment: RankerExperiment, dataset: Dataset, model_workdir: Path | None) -> _Search:
@@ -250,12 +277,6 @@ def _validated(search: _Search, dataset: Dataset, line: ProgressLine | None) -> 
                 f"selection_metric is '{search.metric}'; expected one of {', '.join(found[candidate].means)}."
             )
     return found
-
-
-def _stored_choice(workdir: Path) -> Any:
-    """What an earlier run chose; None where there is none."""
-    path = workdir / CONFIG_FILE
-    return json.loads(path.read_text(encoding="utf-8")).get(CHOSEN) if path.exists() else None
 
 
 def _check_not_empty(**candidates: Sequence[Any]) -> None:

@@ -1,7 +1,9 @@
 """``recgoat blend``: the weight by validation, a run that recommends, wrong runs refused."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,7 +53,7 @@ def test_the_blend_is_a_run_that_recommends_by_both(
     chosen = run.config["chosen"]
     # Whatever validation chose: with a weight that counts, the list is that of the sum.
     weighted = replace(run, config=run.config | {"chosen": {"weight": 2.5}})
-    row = 4
+    row = int(np.bincount(dataset.train.users).argmax())
     expected = scores[2.5](np.array([row]))[0]
     for pairs in (dataset.train, dataset.valid, dataset.test):
         expected[pairs.items[pairs.users == row]] = -np.inf
@@ -60,11 +62,14 @@ def test_the_blend_is_a_run_that_recommends_by_both(
     (listed,) = weighted.recommend([dataset.users.ids[row]], k=6, exclude=[dataset.items.ids[3]])
     assert [one.item for one in listed.items] == [dataset.items.ids[item] for item in order]
     np.testing.assert_allclose([one.score for one in listed.items], expected[order], rtol=1e-5)
-    assert listed.items != trained.recommend([dataset.users.ids[row]], k=6, exclude=[dataset.items.ids[3]])[0].items
+    (alone,) = trained.recommend([dataset.users.ids[row]], k=6, exclude=[dataset.items.ids[3]])
+    assert [one.item for one in listed.items] != [one.item for one in alone.items]
 
     # Called again it reads, as text; its lists come from the command as well.
+    written = (directory / "result.json").stat().st_mtime_ns
     assert main([*arguments[:-1], "--quiet"]) == 0
     assert capsys.readouterr().out.startswith(f"weight {chosen['weight']:g}, in {directory}\nvalid  recall@5 ")
+    assert (directory / "result.json").stat().st_mtime_ns == written
     assert main(["recommend", str(directory), "--users", dataset.users.ids[row], "--k", "2"]) == 0
     assert f"user {dataset.users.ids[row]}" in capsys.readouterr().out
     with pytest.raises(UsageError, match="scoring 'cosine'; expected 'dot'"):
@@ -91,4 +96,20 @@ def test_what_cannot_be_blended_is_refused(trained: Run, capsys: pytest.CaptureF
         "CONFIG = BlendExperiment.of(Experiment('one'), 'both')\n"
     )
     assert main(["train", str(file)]) == 2
-    assert "Train that, then: recgoat blend RUN" in capsys.readouterr().err
+    assert "found a BlendExperiment; expected an Experiment" in capsys.readouterr().err
+    assert main(["recommend", str(directory), "--history", "00é"]) == 2
+    assert "blends with item kNN, have no vectors for newcomers" in capsys.readouterr().err
+
+
+def test_the_run_is_found_from_anywhere(trained: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(trained.directory)
+    assert main(["blend", ".", "--weights", "1", "--quiet", "--workdir", str(tmp_path / "here")]) == 0
+    shutil.copytree(trained.directory.with_name("data"), tmp_path / "data")
+    shutil.copytree(trained.directory, tmp_path / "moved")
+    (tmp_path / "moved" / "config.json").write_text(
+        (trained.directory / "config.json").read_text().replace(str(trained.directory.parent), str(tmp_path / "gone"))
+    )
+    moved = ["blend", str(tmp_path / "moved"), "--weights", "1", "--quiet"]
+    assert main(moved) == 3
+    assert main([*moved, "--data", str(tmp_path / "data")]) == 0
+    assert (tmp_path / "moved-item-knn" / "result.json").exists()

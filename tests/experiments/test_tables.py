@@ -34,6 +34,9 @@ CHANGED: dict[str, dict[str, set[str]]] = {
         "a linear map for the transport": {"transport", "wasserstein_weight"},
         "noise for the features": {"features"},
         "item graph on IDs, no branches": {"fusion", "contrast_weight", "wasserstein_weight"},
+        "LightGCN and the item graph": {
+            *("fusion", "contrast_weight", "wasserstein_weight", "id_graph_contrast_weight", "user_branch"),
+        },
         "RecGOAT": set(),
     },
     "graph": {
@@ -71,6 +74,14 @@ def test_what_is_built_on_a_tuned_lightgcn_has_its_settings() -> None:
         assert (one.optimizer, one.loop, one.data) == (lightgcn.optimizer, lightgcn.loop, lightgcn.data)
 
 
+def test_the_papers_figures_stand_beside_the_rows_of_baby() -> None:
+    parts = load_table(TABLES[0].parent / "baby.py").parts
+    published = {key: {row.label: row.published for row in parts[key].rows} for key in ("main", "ablation")}
+    assert published["main"]["RecGOAT"] == published["ablation"]["RecGOAT"] == (0.0671, 0.0369)
+    assert published["main"]["LightGCN, tuned"] is None
+    assert published["ablation"]["transport alone (OAT)"] == (0.0623, 0.0346)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
     table = load_table(TABLES[0].parent / f"{name}.py")
@@ -92,7 +103,10 @@ def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
             assert isinstance(row.experiment, Experiment)
             assert (row.experiment.optimizer, row.experiment.loop) == (recgoat.optimizer, recgoat.loop)
             changed = {line.partition(":")[0] for line in changed_settings(recgoat, row.experiment)}
-            assert changed - {"name"} == {f"model.{field}" for field in CHANGED[key][row.label] - already}
+            assert changed - {"name"} == {f"model.{field}" for field in CHANGED[key][row.label] - already}, (
+                key,
+                row.label,
+            )
     alone, *rows = table.parts["knn"].rows
     assert isinstance(alone.experiment, ItemKnnExperiment)
     assert (rows[0].experiment, rows[4].experiment) == (beaten, recgoat)

@@ -45,7 +45,7 @@ def test_validation_chooses_k_and_the_run_is_read_like_any_other(
     assert run.per_user.means == dict(result.test)
     assert run.config["chosen"] == {"k": best}
     assert run.hardware is not None
-    with pytest.raises(UsageError, match="ContentKnn, which has no vectors"):
+    with pytest.raises(UsageError, match="ContentKnn, which scores by other"):
         _ = run.vectors
     assert f"(k = {best})" in capsys.readouterr().err
     written = (tmp_path / "run" / "result.json").stat().st_mtime_ns
@@ -86,8 +86,10 @@ def test_item_knn_alone_and_beside_a_model_that_is_trained_for_it(
     assert blend.trained == trained
     result = run_ranker(blend, workdir=tmp_path / "both", quiet=True)
     assert (result.seed, result.model, result.name) == (3, "Blend", "both")
-    # The model's run lies beside it and is read, not trained again.
+    # The model's run lies beside it.
+    written = (tmp_path / "bpr" / "result.json").stat().st_mtime_ns
     assert train(trained, workdir=tmp_path / "bpr", quiet=True).epochs == 1
+    assert (tmp_path / "bpr" / "result.json").stat().st_mtime_ns == written
     vectors = load_run(tmp_path / "bpr").vectors
     means = {w: valid.from_scores(Blend(vectors, items, weight=w)).means["ndcg@10"] for w in (0.0, 3.0)}
     best = max((0.0, 3.0), key=means.__getitem__)
@@ -95,10 +97,16 @@ def test_item_knn_alone_and_beside_a_model_that_is_trained_for_it(
     assert result.valid["ndcg@10"] == means[best]
     assert result.test == test.from_scores(Blend(vectors, items, weight=best)).means
     assert load_run(tmp_path / "both").config["chosen"] == {"weight": best}
-    with pytest.raises(UsageError, match="found a run of Blend, which has no vectors"):
+    with pytest.raises(UsageError, match="found a run of Blend, which scores by other or more than vectors"):
         _ = load_run(tmp_path / "both").vectors
     with pytest.raises(UsageError, match="weights"):
         run_ranker(replace(blend, weights=(1.0,)), workdir=tmp_path / "both", quiet=True)
+    # A model trained by other settings is none of the blend's, and a blend is nothing to train.
+    wider = BlendExperiment.of(replace(trained, model=BprMfConfig(dim=8)), "wider")
+    with pytest.raises(UsageError, match=r"another model than that of the blend \(model.dim: stored 4, given 8\)"):
+        run_ranker(wider, workdir=tmp_path / "wider", quiet=True)
+    with pytest.raises(UsageError, match="found a BlendExperiment; expected an Experiment"):
+        train(blend, workdir=tmp_path / "blend", quiet=True)
     with pytest.raises(ValueError, match="model_name is 'both'"):
         replace(blend, model_name="both")
     with pytest.raises(ValueError, match="weights is empty"):
