@@ -76,9 +76,9 @@ def truncated_svd(matrix: sp.csr_matrix, dim: int) -> Float[np.ndarray, "rows co
     Small matrices take the exact dense form; others subspace iteration from a fixed random start (Halko, Martinsson
     and Tropp 2011, algorithm 4.4). TF-IDF spectra fall slowly, on which Lanczos (``scipy.sparse.linalg.svds``) needs
     thousands of small steps; here the work is some twenty sparse products, and a component whose singular value is
-    nearly tied with those that are cut off is approximate. Rounding decides neither signs nor, where singular values
-    are equal, which vectors of their space stand for it: the first of these has the largest entry that the space
-    has, a positive one, at the first row where it is found; the next likewise in what is orthogonal to it.
+    nearly tied with those that are cut off is approximate. Rounding decides neither signs nor, in the exact form, which
+    vectors stand for the space of singular values that are equal: the first of these has the largest entry that the
+    space has, a positive one, at the first row where it is found; the next likewise in what is orthogonal to it.
 
     Args:
         matrix: sparse ``rows x terms``.
