@@ -13,7 +13,7 @@ from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import UsageError
 from recgoat_jax.serving.run import WITHOUT_VECTORS, load_run
 from recgoat_jax.serving.trained import run_experiment
-from recgoat_jax.training.ranker_run import BlendExperiment, run_ranker
+from recgoat_jax.training.ranker_run import BLEND_WEIGHTS, BlendExperiment, run_ranker
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class BlendCommand:
     """Prepared data directory, where it is no longer the one that the run was trained on."""
     neighbors: int = 30
     """Nearest items of an item, by the users that they share."""
-    weights: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+    weights: tuple[float, ...] = BLEND_WEIGHTS
     """Weights that are tried on validation; 0 is the model alone."""
     json: bool = False
     """Print JSON instead of text."""

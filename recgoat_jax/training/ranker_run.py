@@ -43,6 +43,9 @@ CHOSEN = "chosen"
 
 CUTOFFS = (5, 10, 20, 50)
 
+BLEND_WEIGHTS = (0.0, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""From small to large: what item kNN adds up grows with the number of items that users have."""
+
 
 @dataclass(frozen=True)
 class ContentKnnExperiment:
@@ -92,7 +95,7 @@ class BlendExperiment(Experiment):
     """Name of the model's own run."""
     item_neighbors: int = 30
     """Neighbours k of item kNN."""
-    weights: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+    weights: tuple[float, ...] = BLEND_WEIGHTS
     """Weights of item kNN's scores that are tried on validation; the first of equals is taken."""
 
     def __post_init__(self) -> None:
@@ -286,6 +289,7 @@ def _check_not_empty(**candidates: Sequence[Any]) -> None:
 
 
 __all__ = [
+    "BLEND_WEIGHTS",
     "CHOSEN",
     "BlendExperiment",
     "ContentKnnExperiment",
