@@ -35,8 +35,7 @@ def test_every_figure_of_the_pages_is_in_the_results(page: str) -> None:
 @pytest.mark.parametrize("name", sorted({path.stem for path in RESULTS.iterdir()}))
 def test_every_result_has_its_command(name: str) -> None:
     (line,) = (line for line in text(DOCS / "reproduce.md").splitlines() if line.startswith(f"| `{name}` "))
-    # Its rows are from before the tables had their present names.
-    table = f"experiments/tables/{'baby' if name == 'amazon_baby' else name}.py"
+    table = f"experiments/tables/{name}.py"
     searched = f"recgoat tune experiments/{name}.py --search experiments/search/"
     assert [one in line for one in ("python -m experiments.", f"recgoat table {table}", searched)].count(True) == 1
     assert (ROOT / table).is_file() == (f"recgoat table {table}" in line)
