@@ -1,7 +1,7 @@
 """RecGOAT on Amazon Baby: optimiser, schedule, loss, penalty, item graph, fusion, contrasts, transport, width, depth.
 
 Command:  recgoat tune experiments/recgoat_baby.py --search experiments/search/recgoat_baby.py --trials 40
-Cost:     a trial is a run of recgoat_baby, about 17 minutes on one CPU core; far longer at width 800 or with the softmax
+Cost:     a trial is a run of recgoat_baby, 17 minutes on one CPU core; far longer at width 800 or with the softmax
 """
 
 from dataclasses import replace
