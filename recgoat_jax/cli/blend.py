@@ -13,7 +13,7 @@ from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import UsageError
 from recgoat_jax.serving.run import WITHOUT_VECTORS, load_run
 from recgoat_jax.serving.trained import run_experiment
-from recgoat_jax.training.ranker_run import BLEND_WEIGHTS, BlendExperiment, run_ranker
+from recgoat_jax.training.ranker_run import BLEND_WEIGHTS, CHOSEN, BlendExperiment, run_ranker
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def run(command: BlendCommand) -> dict[str, Any]:
     result = run_ranker(blend, workdir=workdir, model_workdir=command.run, quiet=command.quiet)
     return {
         "directory": str(workdir),
-        "weight": load_run(workdir).config["chosen"]["weight"],
+        "weight": load_run(workdir).config[CHOSEN]["weight"],
         "valid": {"alone": finished.result["valid"], "blend": dict(result.valid)},
         "test": {"alone": finished.result["test"], "blend": dict(result.test)},
     }

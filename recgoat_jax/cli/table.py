@@ -28,11 +28,11 @@ from recgoat_jax.report.result_table import (
 from recgoat_jax.report.style import save
 from recgoat_jax.serving.run import Run, load_run
 from recgoat_jax.training import Experiment, RunResult, read_result, train
-from recgoat_jax.training.experiment import differences, to_json
+from recgoat_jax.training.experiment import to_json
 from recgoat_jax.training.failures import failure_of_settings
 from recgoat_jax.training.python_file import names_in, path_in_package
 from recgoat_jax.training.ranker_run import BlendExperiment, run_ranker
-from recgoat_jax.training.result import stored_settings, without_places
+from recgoat_jax.training.result import differing_settings, stored_settings
 
 
 @dataclass(frozen=True)
@@ -195,8 +195,7 @@ def _refuse_other_runs(parts: Mapping[str, TablePart], command: TableCommand) ->
             workdir = _directory(row, seed, command)
             if (stored := stored_settings(workdir, option="--out")) is None:
                 continue
-            given = without_places(to_json(_experiment(row, seed)))
-            if found := differences({name: stored.get(name) for name in given}, given):
+            if found := differing_settings(stored, to_json(_experiment(row, seed))):
                 wrong[workdir] = "; ".join(found[:3])
     if wrong:
         listed = "\n".join(f"  {workdir}: {found}" for workdir, found in wrong.items())
@@ -232,15 +231,17 @@ def _plan(part: TablePart, seeds: Sequence[int]) -> list[tuple[int, TableRow]]:
 
 def _directory(row: TableRow, seed: int, command: TableCommand) -> Path:
     """The run directory of a row and seed; what no seed changes is run once, whichever seeds are asked for."""
-    return command.out / (f"{row.experiment.name}-seed{seed}" if row.has_seeds else row.experiment.name)
+    return _directory_of(row.experiment.name, row, seed, command)
 
 
 def _model_directory(row: TableRow, seed: int, command: TableCommand) -> Path | None:
     """The run directory of the model of a blend: that of the model's own row."""
     found = row.experiment
-    if not isinstance(found, BlendExperiment):
-        return None
-    return command.out / (f"{found.model_name}-seed{seed}" if row.has_seeds else found.model_name)
+    return _directory_of(found.model_name, row, seed, command) if isinstance(found, BlendExperiment) else None
+
+
+def _directory_of(name: str, row: TableRow, seed: int, command: TableCommand) -> Path:
+    return command.out / (f"{name}-seed{seed}" if row.has_seeds else name)
 
 
 def _experiment(row: TableRow, seed: int) -> AnyExperiment:

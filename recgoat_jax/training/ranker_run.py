@@ -17,6 +17,7 @@ from recgoat_jax.data.feature_files import load_npz
 from recgoat_jax.encoders.recipes import DataConfig, ExampleData, load_data
 from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation import EvalResult, Evaluator
+from recgoat_jax.evaluation.evaluate import CUTOFFS
 from recgoat_jax.evaluation.ranking import ScoreBlock, VectorPair
 from recgoat_jax.files import CONFIG_FILE, ENVIRONMENT_FILE, VECTORS_FILE, write_atomically
 from recgoat_jax.graphs.knn import check_positive
@@ -25,23 +26,21 @@ from recgoat_jax.models.content_knn import ContentKnn
 from recgoat_jax.models.item_knn import Blend, ItemKnn
 from recgoat_jax.progress import ProgressLine
 from recgoat_jax.training.environment import environment
-from recgoat_jax.training.experiment import Experiment, differences, to_json
+from recgoat_jax.training.experiment import Experiment, to_json
 from recgoat_jax.training.loop import train
 from recgoat_jax.training.result import (
     RunResult,
     check_same_run,
     data_settings,
+    differing_settings,
     read_result,
     stored_settings,
     tell_finished,
-    without_places,
     write_result,
 )
 
 CHOSEN = "chosen"
 """Name of what validation chose in ``config.json``, such as ``{"k": 30}``."""
-
-CUTOFFS = (5, 10, 20, 50)
 
 BLEND_WEIGHTS = (0.0, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """From small to large: what item kNN adds up grows with the number of items that users have."""
@@ -227,9 +226,7 @@ def _trained(experiment: Experiment, dataset: Dataset, workdir: Path, *, quiet: 
     if finished is None:
         train(experiment, workdir=workdir, quiet=quiet)
         return
-    given = without_places(to_json(experiment))
-    stored = without_places(stored_settings(workdir) or {})
-    found = differences({name: stored.get(name) for name in given}, given)
+    found = differing_settings(stored_settings(workdir) or {}, to_json(experiment))
     if finished.dataset != dataset.manifest.hash:
         found.append(f"data: stored {finished.dataset[:12]}, given {dataset.manifest.hash[:12]}")
     if found:

@@ -135,6 +135,20 @@ def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in config.items() if name not in PLACES}
 
 
+def differing_settings(stored: Mapping[str, Any], experiment: Mapping[str, Any]) -> list[str]:
+    """Where the settings of a run are not those of an experiment; what only the run tells, such as hashes, aside.
+
+    Args:
+        stored: settings of the run, as of `stored_settings`.
+        experiment: the experiment as JSON values.
+
+    Returns:
+        One line a difference, as of `recgoat_jax.training.experiment.differences`.
+    """
+    given = without_places(experiment)
+    return differences({name: stored.get(name) for name in given}, given)
+
+
 def write_result(result: RunResult, vectors: VectorPair | None, test: EvalResult) -> None:
     """Writes the files that a finished run leaves; ``result.json`` comes last and says that it is complete.
 
@@ -174,6 +188,7 @@ __all__ = [
     "RunResult",
     "check_same_run",
     "data_settings",
+    "differing_settings",
     "read_result",
     "result_from_json",
     "stored_settings",
