@@ -100,7 +100,8 @@ def _experiment(command: PlanCommand) -> Experiment:
     if command.dim is not None:
         if "dim" not in {field.name for field in fields(experiment.model)}:
             raise UsageError(f"--dim {command.dim}: {type(experiment.model).__name__} has no width; expected none.")
-        experiment = replace(experiment, model=replace(experiment.model, dim=command.dim))  # type: ignore[call-arg]
+        model = replace(experiment.model, dim=command.dim)  # type: ignore[call-arg]  # a field of it, as just seen
+        experiment = replace(experiment, model=model)
     return experiment
 
 

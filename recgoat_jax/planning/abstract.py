@@ -105,7 +105,8 @@ class Shapes:
         if RowsMoved(others * rows, others * longest).preferred == "ring":
             group = padded(edges / self.shards**2)
             places = self.compressed(group, rows, self.shards)
-            entries = RingEntries(places, self.spread(self.shards, group, dtype=jnp.float32))  # type: ignore[arg-type]
+            weights = self.spread(self.shards, group, dtype=jnp.float32)
+            entries = RingEntries(places, weights)  # type: ignore[arg-type]  # shapes
         else:
             own = padded(edges / self.shards)
             weights = self.spread(own, dtype=jnp.float32)
@@ -122,7 +123,8 @@ class Shapes:
         places, transposed = self.compressed(own, rows + 1), self.compressed(own, nodes)
         adjacency = Adjacency(places, weights, transposed, order, weights)  # type: ignore[arg-type]  # shapes
         returned = self.compressed(max(1, self.shards * longest), rows)
-        return HaloGraph(adjacency, self.spread(self.shards, longest), returned, order)  # type: ignore[arg-type]
+        sent = self.spread(self.shards, longest)
+        return HaloGraph(adjacency, sent, returned, order)  # type: ignore[arg-type]  # shapes
 
     def ranking(self, dim: int) -> tuple[RankBlocks, jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
         """What ranking one block of users takes; each has one target, and as many training items as the others."""
