@@ -153,7 +153,8 @@ def knn_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment | N
     rows = [TableRow("item kNN", ItemKnnExperiment(f"item_knn_{stem}", recgoat.data))]
     for label, trained in models.items():
         rows.append(TableRow(label, trained))
-        rows.append(TableRow(f"{label} + item kNN", BlendExperiment.of(trained, f"{trained.name}.item_knn")))
+        blend = BlendExperiment.of(trained, f"{trained.name}.item_knn")
+        rows.append(TableRow(f"{label} + item kNN", blend, baseline=label))
     note = (
         "+ item kNN: the scores of item kNN added to those of the trained model, with a weight chosen on validation; "
         "its seconds are those of that choice."

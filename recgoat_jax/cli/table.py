@@ -26,7 +26,8 @@ from recgoat_jax.report.result_table import (
     table_figure,
 )
 from recgoat_jax.report.style import save
-from recgoat_jax.serving.run import Run, load_run
+from recgoat_jax.report.table_runs import TableRun
+from recgoat_jax.serving.run import load_run
 from recgoat_jax.training import Experiment, RunResult, read_result, train
 from recgoat_jax.training.experiment import to_json
 from recgoat_jax.training.failures import failure_of_settings
@@ -37,7 +38,11 @@ from recgoat_jax.training.result import differing_settings, stored_settings
 
 @dataclass(frozen=True)
 class TableCommand:
-    """Runs what is missing of a table, then writes every part that is whole: NAME.json, .md, .tex, .png and .pdf."""
+    """Runs what is missing of a table, then writes every part that is whole: NAME.json, .md, .tex, .png and .pdf.
+
+    What is finished is kept in NAME.runs, a file of some kilobytes a run, and is not run again: a table grows by seeds
+    and rows, on one machine after another. Delete a file to run its row and seed again.
+    """
 
     table: tyro.conf.Positional[Path]
     """Python file with a TABLE, such as experiments/tables/ml_100k.py."""
@@ -48,7 +53,7 @@ class TableCommand:
     data: Path | None = None
     """Root of the shared research data."""
     out: Path = Path("runs/tables")
-    """Where the run directories lie."""
+    """Where the run directories lie; a finished run that the results keep needs none."""
     results: Path | None = None
     """Where the tables are written; None: results, beside the table file, or beside its folder if that is a package."""
     replace: bool = False
@@ -118,8 +123,11 @@ def _contents(table: ResultTable, command: TableCommand) -> dict[str, Any]:
             workdir = _directory(row, seed, command)
             if command.render or workdir in failed or _model_directory(row, seed, command) in failed:
                 continue
+            if _kept_run(row, seed, command) is not None:
+                continue
             try:
                 _finished(row, seed, workdir, command)
+                _keep(row, seed, command)
             except Exception as error:
                 if (reason := failure_of_settings(error)) is None:
                     raise
@@ -193,7 +201,8 @@ def _refuse_other_runs(parts: Mapping[str, TablePart], command: TableCommand) ->
     for part in parts.values():
         for seed, row in _plan(part, command.seeds):
             workdir = _directory(row, seed, command)
-            if (stored := stored_settings(workdir, option="--out")) is None:
+            stored = stored_settings(workdir, option="--out")
+            if stored is None or _kept_run(row, seed, command) is not None:
                 continue
             if found := differing_settings(stored, to_json(_experiment(row, seed))):
                 wrong[workdir] = "; ".join(found[:3])
@@ -265,19 +274,48 @@ def _finished(row: TableRow, seed: int, workdir: Path, command: TableCommand) ->
     return result
 
 
-def _runs(part: TablePart, command: TableCommand) -> dict[str, list[Run]]:
+def _runs(part: TablePart, command: TableCommand) -> dict[str, list[TableRun]]:
     """Label to finished runs; of rows without seeds the first stands for all."""
     found = {}
     for row in part.rows:
-        directories = [_directory(row, seed, command) for seed in part.seeds_of(row, command.seeds)]
-        found[row.label] = [load_run(directory) for directory in directories if read_result(directory) is not None]
+        runs = [
+            _kept_run(row, seed, command) or _run_in_directory(row, seed, command)
+            for seed in part.seeds_of(row, command.seeds)
+        ]
+        found[row.label] = [run for run in runs if run is not None]
     return found
+
+
+def _kept_run(row: TableRow, seed: int, command: TableCommand) -> TableRun | None:
+    """The kept run of a row and seed; None where there is none, or one of other settings."""
+    path = _kept_file(row, seed, command)
+    if not path.exists():
+        return None
+    run = TableRun.read(path)
+    return run if run.settings == row.settings else None
+
+
+def _run_in_directory(row: TableRow, seed: int, command: TableCommand) -> TableRun | None:
+    directory = _directory(row, seed, command)
+    return None if read_result(directory) is None else TableRun.of(load_run(directory), row.settings)
+
+
+def _keep(row: TableRow, seed: int, command: TableCommand) -> None:
+    """Keeps the finished run of a row and seed beside the results."""
+    run, path = _run_in_directory(row, seed, command), _kept_file(row, seed, command)
+    assert run is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run.write(path)
+
+
+def _kept_file(row: TableRow, seed: int, command: TableCommand) -> Path:
+    return _files(command)["runs"] / f"{_directory(row, seed, command).name}.parquet"
 
 
 def _files(command: TableCommand) -> dict[str, Path]:
     beside = command.table.absolute().parent
     folder = command.results or (beside.parent if (beside / "__init__.py").exists() else beside) / "results"
-    return {kind: folder / f"{command.table.stem}.{kind}" for kind in ("json", "md", "tex")}
+    return {kind: folder / f"{command.table.stem}.{kind}" for kind in ("json", "md", "tex", "runs")}
 
 
 def _store(table: ResultTable, key: str, content: dict[str, Any], command: TableCommand) -> None:

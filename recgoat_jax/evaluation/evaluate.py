@@ -46,7 +46,7 @@ _METADATA_KEY = b"recgoat"
 
 
 @dataclass(frozen=True, eq=False)
-class EvalResult:
+class UserMetrics:
     """Metrics of every evaluated user, and the circumstances that a comparison has to share.
 
     Attributes:
@@ -57,11 +57,7 @@ class EvalResult:
         excluded: splits whose items were no candidates.
         cutoffs: cut-offs of the metrics.
         users: ``users``, user rows: all with held-out items and at least one training item, ascending.
-        user_ids: their external ids.
         values: ``{"recall@10": values, ...}``, float64 values aligned with `users`.
-        targets: the held-out pairs of these users, sorted by user, then item.
-        ranks: ``pairs``, the 0-based rank of each held-out pair.
-        beyond: coverage, Gini and novelty at each cut-off, ``{"coverage@10": ...}``; empty unless asked for.
     """
 
     dataset_name: str
@@ -71,16 +67,29 @@ class EvalResult:
     excluded: tuple[str, ...]
     cutoffs: tuple[int, ...]
     users: Int[np.ndarray, " users"]
-    user_ids: tuple[str, ...]
     values: Mapping[str, Float[np.ndarray, " users"]]
-    targets: Interactions
-    ranks: Int[np.ndarray, " pairs"]
-    beyond: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def means(self) -> dict[str, float]:
         """Means over users, unrounded: ``{"recall@10": ...}``."""
         return {name: float(np.mean(values)) for name, values in self.values.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class EvalResult(UserMetrics):
+    """What an evaluation finds: `UserMetrics`, and the ranks that they come from.
+
+    Attributes:
+        user_ids: external ids of the users.
+        targets: the held-out pairs of these users, sorted by user, then item.
+        ranks: ``pairs``, the 0-based rank of each held-out pair.
+        beyond: coverage, Gini and novelty at each cut-off, ``{"coverage@10": ...}``; empty unless asked for.
+    """
+
+    user_ids: tuple[str, ...]
+    targets: Interactions
+    ranks: Int[np.ndarray, " pairs"]
+    beyond: Mapping[str, float] = field(default_factory=dict)
 
     def write_parquet(self, path: Path) -> None:
         """Writes one row a user: ``user`` (external id), ``user_row``, one column a metric, ``items``, ``ranks``.
@@ -295,4 +304,4 @@ def evaluate(
     return evaluator(vectors, with_beyond_accuracy=with_beyond_accuracy)
 
 
-__all__ = ["CUTOFFS", "EvalResult", "Evaluator", "ExcludedSplit", "evaluate"]
+__all__ = ["CUTOFFS", "EvalResult", "Evaluator", "ExcludedSplit", "UserMetrics", "evaluate"]

@@ -1,7 +1,8 @@
 """Paired tests over users, with correction for the number of comparisons."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ import scipy.stats
 from jaxtyping import Float
 
 from recgoat_jax.errors import UsageError
-from recgoat_jax.evaluation.evaluate import EvalResult
+from recgoat_jax.evaluation.evaluate import UserMetrics
 
 TestName = Literal["t", "wilcoxon", "bootstrap"]
 """Paired t-test, Wilcoxon signed-rank test, bootstrap over users."""
@@ -187,7 +188,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def check_comparable(results: Mapping[str, EvalResult]) -> None:
+def check_comparable(results: Mapping[str, UserMetrics]) -> None:
     """Refuses results that were not made under the same conditions.
 
     Args:
@@ -216,11 +217,11 @@ def check_comparable(results: Mapping[str, EvalResult]) -> None:
             )
 
 
-def _named_hash(result: EvalResult) -> str:
+def _named_hash(result: UserMetrics) -> str:
     return f"{result.dataset_hash[:12]} ({result.dataset_name})"
 
 
-def mean_of_repeats(results: Sequence[EvalResult]) -> EvalResult:
+def mean_of_repeats(results: Sequence[UserMetrics]) -> UserMetrics:
     """One result out of repeats (seeds) of a system: the values of every user averaged over them.
 
     A paired test of two such results asks whether the users differ in what they can expect of the two systems, and
@@ -230,8 +231,7 @@ def mean_of_repeats(results: Sequence[EvalResult]) -> EvalResult:
         results: results of the repeats, one at least, of the same split and users.
 
     Returns:
-        The first result with averaged values. Its ranks stay those of the first repeat: ranks have no mean that the
-        metrics would follow.
+        Averaged values of the metrics that all have, and no ranks: these have no mean that the metrics would follow.
 
     Raises:
         UsageError: no result, or results made under different conditions (`check_comparable`).
@@ -241,14 +241,25 @@ def mean_of_repeats(results: Sequence[EvalResult]) -> EvalResult:
     check_comparable({f"repeat {position + 1}": result for position, result in enumerate(results)})
     shared = [name for name in results[0].values if all(name in result.values for result in results)]
     values = {name: np.mean([result.values[name] for result in results], axis=0) for name in shared}
-    return replace(results[0], values=values, beyond={})
+    first = results[0]
+    return UserMetrics(
+        dataset_name=first.dataset_name,
+        dataset_hash=first.dataset_hash,
+        protocol=first.protocol,
+        split=first.split,
+        excluded=first.excluded,
+        cutoffs=first.cutoffs,
+        users=first.users,
+        values=values,
+    )
 
 
 def compare(
-    results: Mapping[str, EvalResult],
+    results: Mapping[str, UserMetrics],
     *,
     baseline: str,
     metrics: Sequence[str],
+    own: Mapping[str, str] = MappingProxyType({}),
     test: TestName = "t",
     seed: int = 0,
     num_resamples: int = 9999,
@@ -259,6 +270,7 @@ def compare(
         results: name of a system to its result, two at least.
         baseline: name of the baseline among them.
         metrics: e.g. ``["recall@20", "ndcg@20"]``.
+        own: name of a system to the one among them that it is compared with in place of ``baseline``.
         test: which paired test.
         seed: of the bootstrap.
         num_resamples: of the bootstrap.
@@ -272,8 +284,9 @@ def compare(
     """
     if len(results) < 2:
         raise UsageError(f"{len(results)} result to compare; expected two or more.")
-    if baseline not in results:
-        raise UsageError(f"unknown baseline '{baseline}'; expected one of {', '.join(results)}.")
+    for known in (baseline, *own, *own.values()):
+        if known not in results:
+            raise UsageError(f"unknown baseline '{known}'; expected one of {', '.join(results)}.")
     check_comparable(results)
     for name, result in results.items():
         missing = [metric for metric in metrics if metric not in result.values]
@@ -282,18 +295,19 @@ def compare(
                 f"'{name}' has no metric {', '.join(missing) or '(none given)'}; "
                 f"expected some of {', '.join(result.values)}."
             )
-    base = results[baseline]
-    pairs = [(name, metric) for name in results if name != baseline for metric in metrics]
+    pairs = [
+        (name, results[own.get(name, baseline)], metric) for name in results if name != baseline for metric in metrics
+    ]
     tests = [
         paired_test(
             base.values[metric], results[name].values[metric], test=test, seed=seed, num_resamples=num_resamples
         )
-        for name, metric in pairs
+        for name, base, metric in pairs
     ]
     corrected = holm([outcome.p_value for outcome in tests])
     return [
         Comparison(name, metric, base.means[metric], results[name].means[metric], outcome, p_value)
-        for (name, metric), outcome, p_value in zip(pairs, tests, corrected, strict=True)
+        for (name, base, metric), outcome, p_value in zip(pairs, tests, corrected, strict=True)
     ]
 
 

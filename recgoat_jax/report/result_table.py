@@ -15,9 +15,9 @@ from recgoat_jax.models.most_popular import MostPopularConfig
 from recgoat_jax.report.comparison_table import TABLE_METRICS, format_p
 from recgoat_jax.report.dots import row_figure
 from recgoat_jax.report.markdown import markdown_table, mean_and_spread
-from recgoat_jax.serving.run import Run
+from recgoat_jax.report.table_runs import TableRun
 from recgoat_jax.training.experiment import Experiment, to_json
-from recgoat_jax.training.ranker_run import CHOSEN, BlendExperiment, RankerExperiment
+from recgoat_jax.training.ranker_run import BlendExperiment, RankerExperiment
 from recgoat_jax.training.result import without_places
 
 AnyExperiment = Experiment | RankerExperiment
@@ -32,11 +32,13 @@ class TableRow:
         label: its name in the table.
         experiment: what is run; the command sets the seed.
         published: Recall@10 and NDCG@10 of the paper, where it has the row.
+        baseline: label of the row of its part that it is tested against; None: the part's baseline.
     """
 
     label: str
     experiment: AnyExperiment
     published: tuple[float, float] | None = None
+    baseline: str | None = None
 
     @property
     def settings(self) -> str:
@@ -57,7 +59,7 @@ class TablePart:
     Attributes:
         title: heading.
         rows: its rows.
-        baseline: label of the row that the others are tested against.
+        baseline: label of the row that the others are tested against, unless they name another.
         most_seeds: of the seeds that are asked for, how many this part takes; None: all.
         note: what a reader should know.
     """
@@ -75,6 +77,13 @@ class TablePart:
                 f"part '{self.title}': found rows {labels} and the baseline '{self.baseline}'; expected two rows or "
                 "more with different labels, the baseline among them."
             )
+        for row in self.rows:
+            others = [label for label in labels if label != row.label and row.label != self.baseline]
+            if row.baseline is not None and row.baseline not in others:
+                raise UsageError(
+                    f"part '{self.title}', row '{row.label}': found the baseline '{row.baseline}'; expected "
+                    f"{'one of ' + ', '.join(others) if others else 'none for the baseline of the part'}."
+                )
 
     def seeds_of(self, row: TableRow, seeds: Sequence[int]) -> tuple[int, ...]:
         """Seeds that a row is run with."""
@@ -113,7 +122,7 @@ class ResultTable:
 
 
 def part_content(
-    part: TablePart, runs: Mapping[str, Sequence[Run]], *, seeds: Sequence[int], command: str
+    part: TablePart, runs: Mapping[str, Sequence[TableRun]], *, seeds: Sequence[int], command: str
 ) -> dict[str, Any]:
     """Figures of a part, as JSON values.
 
@@ -133,8 +142,12 @@ def part_content(
         if len(runs.get(row.label, ())) == len(part.seeds_of(row, seeds))
     }
     tested: dict[str, dict[str, Any]] = {}
-    if part.baseline in complete and len(complete) > 1:
-        for one in compare(complete, baseline=part.baseline, metrics=TABLE_METRICS):
+    own = {row.label: row.baseline for row in part.rows if row.baseline is not None}
+    # A row whose own baseline is missing is shown and not tested, like one that is itself incomplete.
+    testable = {label: found for label, found in complete.items() if own.get(label, label) in complete}
+    if part.baseline in testable and len(testable) > 1:
+        own = {label: other for label, other in own.items() if label in testable}
+        for one in compare(testable, baseline=part.baseline, metrics=TABLE_METRICS, own=own):
             tested.setdefault(one.candidate, {})[one.metric] = {
                 "difference": one.test.difference,
                 "interval": [one.test.low, one.test.high],
@@ -153,27 +166,18 @@ def part_content(
     }
 
 
-def _row_content(row: TableRow, runs: Sequence[Run], tested: Mapping[str, Any] | None) -> dict[str, Any]:
-    values = {metric: [run.result["test"][metric] for run in runs] for metric in TABLE_METRICS}
-    kept = ("seed", "best_epoch", "seconds", "commit", "dataset", "valid", "test")
+def _row_content(row: TableRow, runs: Sequence[TableRun], tested: Mapping[str, Any] | None) -> dict[str, Any]:
+    values = {metric: [run.record["test"][metric] for run in runs] for metric in TABLE_METRICS}
     return {
         "label": row.label,
         "experiment": row.experiment.name,
         "settings": row.settings,
         "published": row.published,
+        "baseline": row.baseline,
         "mean": {metric: statistics.mean(found) if found else None for metric, found in values.items()},
         "spread": {metric: statistics.stdev(found) if len(found) > 1 else None for metric, found in values.items()},
         "against_baseline": tested,
-        "runs": [{key: run.result[key] for key in kept} | _circumstances(run) for run in runs],
-    }
-
-
-def _circumstances(run: Run) -> dict[str, Any]:
-    chosen = [f"{setting} = {value}" for setting, value in (run.config.get(CHOSEN) or {}).items()]
-    return {
-        "hardware": run.hardware,
-        "modified": run.modified,
-        "chosen": ", ".join(chosen) or None,
+        "runs": [dict(run.record) for run in runs],
     }
 
 
@@ -285,7 +289,8 @@ def _cost(row: Mapping[str, Any]) -> list[str]:
 
 def _caption(part: Mapping[str, Any]) -> str:
     runs = [run for row in part["rows"] for run in row["runs"]]
-    text = f"Baseline: {part['baseline']}. Means and standard deviations over seeds; epochs chosen on validation."
+    own = "".join(f"; of {row['label']}: {row['baseline']}" for row in part["rows"] if row.get("baseline"))
+    text = f"Baseline: {part['baseline']}{own}. Means and standard deviations over seeds; epochs chosen on validation."
     if part["comparisons"]:
         text += (
             f" p: paired t-test over users of the means over seeds, Holm-corrected over the {part['comparisons']} "

@@ -1,6 +1,7 @@
 """``recgoat table``: what is missing is run, whole parts are written, stored figures are verified."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from recgoat_jax.cli.main import main
 from recgoat_jax.cli.table import TableCommand, load_table, run, verify
 from recgoat_jax.data import content_hash, write_dataset
 from recgoat_jax.errors import DataError, NonFiniteLossError, RunStoppedError, UsageError
+from recgoat_jax.report.table_runs import TableRun
 from recgoat_jax.training import Experiment, RunResult, train
 from tests.worlds import blocks
 
@@ -146,6 +148,48 @@ def test_a_row_that_fails_does_not_keep_the_others_from_finishing(
     assert after["parts"]["main"] == before["parts"]["main"]
 
 
+def test_kept_runs_need_no_run_directories_and_grow_by_seeds(
+    command: TableCommand, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another machine: the results are there, the run directories are not."""
+    trained: list[tuple[str, int]] = []
+
+    def recorded(experiment: Experiment, **options: Any) -> RunResult:
+        trained.append((experiment.name, experiment.seed))
+        return train(experiment, **options)
+
+    monkeypatch.setattr(table_command, "train", recorded)
+    shutil.copytree(folder / "results", tmp_path / "results")
+    elsewhere = replace(command, out=tmp_path / "runs", results=tmp_path / "results")
+    assert run(elsewhere) == run(command)
+    assert trained == []
+    assert not elsewhere.out.exists()
+    grown = run(replace(elsewhere, seeds=(0, 1, 2)))
+    assert trained == [("bpr", 2)]
+    assert grown["main"]["complete"]
+    first, second, third = grown["main"]["rows"][2]["runs"]
+    assert [first, second] == stored(folder)["parts"]["main"]["rows"][2]["runs"]
+    kept = {path.name for path in (tmp_path / "results" / "blocks.runs").iterdir()}
+    assert {"bpr-seed0.parquet", "bpr-seed2.parquet", "bpr.item_knn-seed0.parquet", "popular.parquet"} < kept
+    assert third["test"] == json.loads((elsewhere.out / "bpr-seed2" / "result.json").read_text())["test"]
+
+
+def test_kept_runs_of_other_settings_are_run_anew(command: TableCommand, folder: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(folder / "results", results)
+    file = folder / "tables" / "blocks.py"
+    text = file.read_text()
+    before = TableRun.read(results / "blocks.runs" / "bpr-seed0.parquet")
+    try:
+        file.write_text(text.replace("dim=4", "dim=8"))
+        run(replace(command, parts=("main",), seeds=(0,), out=tmp_path / "runs", results=results, replace=True))
+    finally:
+        file.write_text(text)
+    after = TableRun.read(results / "blocks.runs" / "bpr-seed0.parquet")
+    assert after.settings != before.settings
+    assert after.record["test"] != before.record["test"]
+
+
 def test_a_part_alone_is_replaced(command: TableCommand, folder: Path) -> None:
     path = folder / "results" / "blocks.json"
     before = stored(folder)
@@ -200,5 +244,7 @@ def test_a_table_of_ones_own_is_written_beside_its_file(
     mine.write_text(f"import sys\nsys.path.append({str(folder)!r})\n" + command.table.read_text())
     assert main(["table", str(mine), "--out", str(command.out), "--quiet", "--seeds", "0", "--parts", "few"]) == 0
     assert f"written: few, to {tmp_path / 'results' / 'mine'}." in capsys.readouterr().out
-    assert sorted(path.suffix for path in (tmp_path / "results").iterdir()) == [".json", ".md", ".pdf", ".png", ".tex"]
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == [
+        f"mine.{suffix}" for suffix in ("json", "md", "pdf", "png", "runs", "tex")
+    ]
     assert "recgoat table mine.py --seeds 0 --parts few" in (tmp_path / "results" / "mine.md").read_text()

@@ -131,6 +131,19 @@ def test_compare_corrects_over_all_comparisons(results: dict[str, EvalResult]) -
     assert first.corrected_p < 0.05
 
 
+def test_a_system_may_have_its_own_baseline(results: dict[str, EvalResult]) -> None:
+    good, other = compare(results, baseline="base", metrics=["ndcg@5"], own={"other": "good"})
+    assert (good.baseline_mean, other.baseline_mean) == (
+        results["base"].means["ndcg@5"],
+        results["good"].means["ndcg@5"],
+    )
+    raw = [
+        scipy.stats.ttest_rel(results[one].values["ndcg@5"], results[two].values["ndcg@5"]).pvalue
+        for one, two in (("good", "base"), ("other", "good"))
+    ]
+    assert [good.corrected_p, other.corrected_p] == pytest.approx(multipletests(raw, method="holm")[1].tolist())
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -155,6 +168,8 @@ def test_other_users_are_refused(results: dict[str, EvalResult]) -> None:
 def test_wrong_names_are_refused(results: dict[str, EvalResult]) -> None:
     with pytest.raises(UsageError, match="unknown baseline 'x'; expected one of base, good, other"):
         compare(results, baseline="x", metrics=["recall@5"])
+    with pytest.raises(UsageError, match="unknown baseline 'y'"):
+        compare(results, baseline="base", metrics=["recall@5"], own={"good": "y"})
     with pytest.raises(UsageError, match="no metric recall@7"):
         compare(results, baseline="base", metrics=["recall@7"])
     with pytest.raises(UsageError, match="expected two or more"):

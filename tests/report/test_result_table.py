@@ -11,7 +11,8 @@ from recgoat_jax.data import Dataset
 from recgoat_jax.errors import UsageError
 from recgoat_jax.models import BprMfConfig, MostPopularConfig
 from recgoat_jax.report.result_table import ResultTable, TablePart, TableRow, latex, markdown, part_content
-from recgoat_jax.serving import Run, load_run
+from recgoat_jax.report.table_runs import TableRun
+from recgoat_jax.serving import load_run
 from recgoat_jax.training import Experiment
 from recgoat_jax.training.ranker_run import ContentKnnExperiment
 from tests.runs import random_dataset, random_vectors, write_run
@@ -29,12 +30,17 @@ def dataset() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def runs(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Run]]:
+def runs(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[TableRun]]:
     folder = tmp_path_factory.mktemp("rows")
     made = {"most popular": [0], "BPR_100%": [1, 2], "content kNN": [3]}
     return {
         label: [
-            load_run(write_run(folder / f"{label}-{seed}", dataset, random_vectors(dataset, seed=seed), name=label))
+            TableRun.of(
+                load_run(
+                    write_run(folder / f"{label}-{seed}", dataset, random_vectors(dataset, seed=seed), name=label)
+                ),
+                "settings",
+            )
             for seed in seeds
         ]
         for label, seeds in made.items()
@@ -42,7 +48,7 @@ def runs(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 @pytest.fixture(scope="module")
-def content(runs: dict[str, list[Run]]) -> dict:
+def content(runs: dict[str, list[TableRun]]) -> dict:
     return part_content(PART, runs, seeds=(0, 1), command="recgoat table it.py")
 
 
@@ -50,16 +56,16 @@ def row_of(content: dict, label: str) -> dict:
     return next(row for row in content["rows"] if row["label"] == label)
 
 
-def test_means_and_spreads_are_over_seeds(content: dict, runs: dict[str, list[Run]]) -> None:
+def test_means_and_spreads_are_over_seeds(content: dict, runs: dict[str, list[TableRun]]) -> None:
     row = row_of(content, "BPR_100%")
     for metric in METRICS:
-        a, b = (run.result["test"][metric] for run in runs["BPR_100%"])
+        a, b = (run.record["test"][metric] for run in runs["BPR_100%"])
         np.testing.assert_allclose(row["mean"][metric], (a + b) / 2)
         np.testing.assert_allclose(row["spread"][metric], abs(a - b) / np.sqrt(2))
     assert row_of(content, "most popular")["spread"]["recall@10"] is None
 
 
-def test_tests_are_over_users_and_corrected_over_the_part(content: dict, runs: dict[str, list[Run]]) -> None:
+def test_tests_are_over_users_and_corrected_over_the_part(content: dict, runs: dict[str, list[TableRun]]) -> None:
     """scipy's paired t-test of the mean over seeds, statsmodels' Holm over all eight comparisons."""
     base = runs["most popular"][0].per_user.values
     p_values, found = [], []
@@ -80,7 +86,7 @@ def test_tests_are_over_users_and_corrected_over_the_part(content: dict, runs: d
     assert content["complete"]
 
 
-def test_a_row_without_all_its_seeds_is_shown_and_not_tested(runs: dict[str, list[Run]]) -> None:
+def test_a_row_without_all_its_seeds_is_shown_and_not_tested(runs: dict[str, list[TableRun]]) -> None:
     some = {**runs, "BPR_100%": runs["BPR_100%"][:1]}
     del some["content kNN"]
     content = part_content(PART, some, seeds=(0, 1), command="c")
@@ -89,6 +95,25 @@ def test_a_row_without_all_its_seeds_is_shown_and_not_tested(runs: dict[str, lis
     page = markdown("T", {"main": content})
     assert "| content kNN | not run |" in page
     assert "Rows or seeds are missing." in page
+
+
+def test_a_row_may_have_its_own_baseline(content: dict, runs: dict[str, list[TableRun]]) -> None:
+    own = replace(PART, rows=(POPULAR, BPR, replace(KNN, baseline="BPR_100%")))
+    found = part_content(own, runs, seeds=(0, 1), command="c")
+    bpr = np.mean([run.per_user.values["ndcg@20"] for run in runs["BPR_100%"]], axis=0)
+    outcome = scipy.stats.ttest_rel(runs["content kNN"][0].per_user.values["ndcg@20"], bpr)
+    np.testing.assert_allclose(row_of(found, "content kNN")["against_baseline"]["ndcg@20"]["p"], outcome.pvalue)
+    assert (
+        row_of(found, "BPR_100%")["against_baseline"]["ndcg@20"]["p"]
+        == (row_of(content, "BPR_100%")["against_baseline"]["ndcg@20"]["p"])
+    )
+    assert "Baseline: most popular; of content kNN: BPR_100%." in markdown("T", {"main": found})
+    # Without that row neither is tested.
+    few = part_content(own, {**runs, "BPR_100%": runs["BPR_100%"][:1]}, seeds=(0, 1), command="c")
+    assert [row["against_baseline"] for row in few["rows"]] == [None, None, None]
+    for wrong in (replace(KNN, baseline="x"), replace(KNN, baseline=KNN.label), replace(POPULAR, baseline=KNN.label)):
+        with pytest.raises(UsageError, match=f"row '{wrong.label}': found the baseline '{wrong.baseline}'"):
+            replace(PART, rows=(*(row for row in PART.rows if row.label != wrong.label), wrong))
 
 
 def test_the_page_and_the_paper_show_the_same_figures(content: dict) -> None:

@@ -1,0 +1,141 @@
+"""Runs of a result table in files of some kilobytes: what its figures and tests are made from, and no more.
+
+A run directory has checkpoints and vectors, and is not for keeping. These files are: with them a table is rendered
+again without data, and seeds and rows are added to it without running the others once more.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from recgoat_jax.data.serialize import from_parquet, to_parquet
+from recgoat_jax.errors import DataError
+from recgoat_jax.evaluation.evaluate import UserMetrics
+from recgoat_jax.evaluation.metrics import RankedTargets, per_user_metrics
+from recgoat_jax.files import write_atomically
+from recgoat_jax.serving.run import Run
+from recgoat_jax.training.ranker_run import CHOSEN
+
+_METADATA_KEY = b"recgoat"
+_RECORDED = ("seed", "best_epoch", "seconds", "commit", "dataset", "valid", "test")
+_CONDITIONS = ("dataset_name", "dataset_hash", "protocol", "split", "excluded", "cutoffs")
+
+
+@dataclass(frozen=True, eq=False)
+class TableRun:
+    """A finished run, as a table needs it.
+
+    Attributes:
+        settings: hash of the settings of its row, `recgoat_jax.report.result_table.TableRow.settings`.
+        record: what the table's JSON file says of it: seed, epoch, seconds, commit, hardware, metrics.
+        per_user: test metrics of every user.
+        ranks: held-out pairs of every user row, as in the file: a list a row, of 0-based ranks in ascending order,
+            those past the largest cut-off written as that cut-off.
+    """
+
+    settings: str
+    record: Mapping[str, Any]
+    per_user: UserMetrics
+    ranks: pa.ListArray
+
+    @classmethod
+    def of(cls, run: Run, settings: str) -> "TableRun":
+        """From a run directory.
+
+        Args:
+            run: the finished run.
+            settings: hash of the settings of its row.
+        """
+        chosen = [f"{setting} = {value}" for setting, value in (run.config.get(CHOSEN) or {}).items()]
+        record = {name: run.result[name] for name in _RECORDED} | {
+            "hardware": run.hardware,
+            "modified": run.modified,
+            "chosen": ", ".join(chosen) or None,
+        }
+        found = run.per_user
+        grouped = RankedTargets.of(found.targets.users, found.ranks)
+        counts = np.zeros(int(grouped.users[-1]) + 1, np.int32)
+        counts[grouped.users] = grouped.relevant
+        # No metric looks past the largest cut-off, and equal values take no room.
+        ranks = np.minimum(grouped.ranks, max(found.cutoffs))
+        lists = pa.ListArray.from_arrays(
+            pa.array(np.append(0, np.cumsum(counts)), pa.int32()), pa.array(ranks, pa.int32())
+        )
+        return cls(settings, record, found, lists)
+
+    def write(self, path: Path) -> None:
+        """Writes a Parquet file: the column ``ranks``, a list a user row; the rest as JSON in its metadata.
+
+        Neither ids nor items are in it. The file appears whole or not at all.
+
+        Args:
+            path: the file; its directory exists.
+        """
+        conditions = {name: getattr(self.per_user, name) for name in _CONDITIONS}
+        described = {"settings": self.settings, "record": self.record, "conditions": conditions}
+        table = pa.table({"ranks": self.ranks})
+        write_atomically(
+            path, to_parquet(table.replace_schema_metadata({_METADATA_KEY: json.dumps(described).encode()}))
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> "TableRun":
+        """Reads what `write` wrote.
+
+        Args:
+            path: the file.
+
+        Returns:
+            The run, with the metrics of every user computed from the ranks.
+
+        Raises:
+            DataError: not such a file, or ranks that do not give the metrics that it names.
+        """
+        try:
+            table = from_parquet(path.read_bytes())
+            described = json.loads((table.schema.metadata or {})[_METADATA_KEY])
+            ranks = table["ranks"].combine_chunks()
+            counts = np.diff(ranks.offsets.to_numpy())
+            users = np.repeat(np.arange(len(counts)), counts)
+            grouped = RankedTargets.of(users, ranks.flatten().to_numpy())
+            record, conditions = described["record"], described["conditions"]
+            cutoffs = tuple(conditions["cutoffs"])
+            metrics = UserMetrics(
+                dataset_name=conditions["dataset_name"],
+                dataset_hash=conditions["dataset_hash"],
+                protocol=conditions["protocol"],
+                split=conditions["split"],
+                excluded=tuple(conditions["excluded"]),
+                cutoffs=cutoffs,
+                users=grouped.users,
+                values=per_user_metrics(grouped, cutoffs=cutoffs),
+            )
+            found = cls(described["settings"], record, metrics, ranks)
+            wrong = [
+                name
+                for name, value in metrics.means.items()
+                if name in record["test"] and not math.isclose(value, record["test"][name], rel_tol=1e-9)
+            ]
+        except (OSError, pa.ArrowException, AttributeError, KeyError, ValueError, TypeError) as error:
+            raise _damaged(path, f"an unreadable file ({error})") from error
+        if wrong:
+            raise _damaged(path, f"ranks that do not give its {', '.join(wrong)}")
+        return found
+
+
+def _damaged(path: Path, found: str) -> DataError:
+    return DataError.at(
+        path,
+        found=found,
+        expected="a finished run, as recgoat table keeps it",
+        action="Delete the file, and the table's command makes it again.",
+    )
+
+
+__all__ = ["TableRun"]
