@@ -18,7 +18,12 @@ from recgoat_jax.models import (
 )
 from recgoat_jax.report.result_table import TablePart, TableRow
 from recgoat_jax.training import Experiment
-from recgoat_jax.training.ranker_run import BlendExperiment, ContentKnnExperiment, ItemKnnExperiment
+from recgoat_jax.training.ranker_run import (
+    BlendExperiment,
+    ContentKnnExperiment,
+    EaseExperiment,
+    ItemKnnExperiment,
+)
 
 RECGOAT = "RecGOAT"
 ID_ONLY = "IDs only"
@@ -33,6 +38,8 @@ ABLATIONS: dict[Ablation, str] = {
 NAIVE: dict[NaiveFusion, str] = {"concat": "IDs and features, concatenated", "sum": "IDs and features, added"}
 GRAPH = "LightGCN and the item graph"
 TUNED = "LightGCN, tuned"
+EASE_ALONE = "EASE"
+EASE = "EASE with content"
 CONTROLS: dict[Control, str] = {
     "no_plan": "no plan (T = 0)",
     "no_residual": "no residual (D = 0)",
@@ -74,6 +81,7 @@ def main_part(
     rows = [
         TableRow("most popular", replace(lightgcn, name=f"most_popular_{stem}", model=MostPopularConfig())),
         TableRow("content kNN", ContentKnnExperiment(f"content_knn_{stem}", recgoat.data)),
+        *memory_rows(recgoat),
         TableRow("BPR", bpr or _bpr(lightgcn, stem), known.get("BPR")),
         TableRow("LightGCN", lightgcn, known.get("LightGCN")),
         *([] if tuned is None else [TableRow(TUNED, tuned)]),
@@ -145,21 +153,37 @@ def graph_part(recgoat: Experiment, *, with_contrast: bool = True) -> TablePart:
     return TablePart("From the item graph to RecGOAT", (*rows, TableRow(RECGOAT, recgoat)), GRAPH, note=note)
 
 
-def knn_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment | None = None) -> TablePart:
-    """What item kNN adds to trained models: whether they miss what it memorises. Arguments as of `main_part`."""
-    stem, plain = _stem(recgoat), _variant(recgoat, "plain_graph", control(_model(recgoat), "plain_graph"))
+def memory_rows(recgoat: Experiment) -> tuple[TableRow, TableRow, TableRow]:
+    """Rankers that remember which items go together, without training: two by interactions, one by content as well."""
+    stem, model = _stem(recgoat), _model(recgoat)
+    ease = EaseExperiment(
+        f"ease_{stem}", recgoat.data, neighbors=model.neighbors, modality_shares=model.modality_shares
+    )
+    alone = replace(ease, name=f"ease_alone_{stem}", content_weights=(0.0,))
+    return (
+        TableRow("item kNN", ItemKnnExperiment(f"item_knn_{stem}", recgoat.data)),
+        TableRow(EASE_ALONE, alone),
+        TableRow(EASE, ease),
+    )
+
+
+def memory_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment | None = None) -> TablePart:
+    """What EASE adds to trained models: whether they miss what it remembers. Arguments as of `main_part`."""
+    plain = _variant(recgoat, "plain_graph", control(_model(recgoat), "plain_graph"))
     best = {"LightGCN": lightgcn} if tuned is None else {TUNED: tuned}
     models = best | {GRAPH: plain, RECGOAT: recgoat}
-    rows = [TableRow("item kNN", ItemKnnExperiment(f"item_knn_{stem}", recgoat.data))]
+    rows = list(memory_rows(recgoat))
+    ease = rows[-1].experiment
+    assert isinstance(ease, EaseExperiment)
     for label, trained in models.items():
         rows.append(TableRow(label, trained))
-        blend = BlendExperiment.of(trained, f"{trained.name}.item_knn")
-        rows.append(TableRow(f"{label} + item kNN", blend, baseline=label))
+        blend = BlendExperiment(f"{trained.name}.ease", trained, ease)
+        rows.append(TableRow(f"{label} + EASE", blend, baseline=label))
     note = (
-        "+ item kNN: the scores of item kNN added to those of the trained model, with a weight chosen on validation; "
+        f"+ EASE: the scores of '{EASE}' added to those of the trained model, with a weight chosen on validation; "
         "its seconds are those of that choice."
     )
-    return TablePart("Item kNN beside trained models", tuple(rows), RECGOAT, note=note)
+    return TablePart("Memory of pairs beside trained models", tuple(rows), RECGOAT, note=note)
 
 
 def standard_parts(
@@ -178,7 +202,7 @@ def standard_parts(
         "naive": naive_part(recgoat),
         "honesty": honesty_part(recgoat, with_contrast=graph_contrast),
         "graph": graph_part(recgoat, with_contrast=graph_contrast),
-        "knn": knn_part(lightgcn, recgoat, tuned=tuned),
+        "memory": memory_part(lightgcn, recgoat, tuned=tuned),
     }
     labels = {row.label for part in parts.values() for row in part.rows}
     assert set(published or ()) <= labels, f"no rows for {sorted(set(published or ()) - labels)}"

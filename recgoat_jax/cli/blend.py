@@ -1,35 +1,57 @@
-"""``recgoat blend``: item kNN's scores added to those of a finished run."""
+"""``recgoat blend``: the scores of EASE or item kNN added to those of a finished run."""
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import UsageError
-from recgoat_jax.serving.run import WITHOUT_VECTORS, load_run
+from recgoat_jax.models.rec_goat_config import RecGoatConfig
+from recgoat_jax.serving.run import WITHOUT_VECTORS, Run, load_run
 from recgoat_jax.serving.trained import run_experiment
-from recgoat_jax.training.ranker_run import BLEND_WEIGHTS, CHOSEN, BlendExperiment, run_ranker
+from recgoat_jax.training.experiment import Experiment
+from recgoat_jax.training.ranker_run import (
+    BLEND_WEIGHTS,
+    CHOSEN,
+    CHOSEN_BESIDE,
+    BlendExperiment,
+    EaseExperiment,
+    ItemKnnExperiment,
+    MemoryExperiment,
+    run_ranker,
+    shown_settings,
+)
 
 
 @dataclass(frozen=True)
 class BlendCommand:
-    """Adds item kNN's scores to those of a finished run, with a weight that validation chooses, as a run of its own."""
+    """Adds another ranker's scores to those of a finished run, with a weight that validation chooses, as a new run.
+
+    The other ranker remembers which items are bought together, which a trained model's vectors cannot hold. It is a run
+    of its own as well, in the folder "beside" of the blend.
+    """
 
     run: tyro.conf.Positional[Path]
     """Run directory of a trained model. It stays as it is."""
+    beside: Literal["ease", "item-knn"] = "ease"
+    """The other ranker: EASE, for up to 32,768 items, or item kNN, for any number."""
     workdir: Path | None = None
-    """Directory of the blend; None: that of the run with -item-knn behind it."""
+    """Directory of the blend; None: that of the run with -and- and the other ranker's name behind it."""
     data: Path | None = None
     """Prepared data directory, where it is no longer the one that the run was trained on."""
-    neighbors: int = 30
-    """Nearest items of an item, by the users that they share."""
     weights: tuple[float, ...] = BLEND_WEIGHTS
-    """Weights that are tried on validation; 0 is the model alone."""
+    """Weights that are tried on validation: 0 is the model alone, with 1 both count the same."""
+    l2: tuple[float, ...] = EaseExperiment.l2
+    """Penalties of EASE that are tried."""
+    content_weights: tuple[float, ...] = EaseExperiment.content_weights
+    """Weights of content in EASE that are tried; above 0 only where the data has content."""
+    neighbors: tuple[int, ...] = ItemKnnExperiment.neighbors
+    """Numbers of nearest items in item kNN that are tried."""
     json: bool = False
     """Print JSON instead of text."""
     quiet: bool = False
@@ -37,38 +59,68 @@ class BlendCommand:
 
 
 def run(command: BlendCommand) -> dict[str, Any]:
-    """Chooses the weight, or reads what was chosen.
+    """Chooses the settings, or reads what was chosen.
 
     Args:
         command: what is asked for.
 
     Returns:
-        ``directory``, ``weight``, and for ``valid`` and ``test`` the metrics of the model alone and of the blend.
+        ``directory``; ``chosen``, the weight; ``chosen_beside``, the settings of the other ranker; and for ``valid``
+        and ``test`` the metrics of the model alone and of the blend.
 
     Raises:
         UsageError: a run without vectors, or settings that contradict each other.
-        DataError: no finished run, or one of another program.
+        DataError: no finished run, one of another program, or data that has changed.
     """
     finished = load_run(command.run, data=command.data)
     if finished.result["model"] in WITHOUT_VECTORS:
         raise UsageError(f"{command.run}: found a run of {finished.result['model']}; expected one of a trained model.")
-    # Item kNN reads the pairs alone, so features stay where they are.
-    prepared = PreparedData(command.data or Path(finished.config["dataset_directory"]))
-    trained = replace(run_experiment(finished), data=prepared)
-    blend = BlendExperiment.of(trained, f"{trained.name}.item_knn")
+    directory = command.run.resolve()
+    name = command.beside
     try:
-        blend = replace(blend, item_neighbors=command.neighbors, weights=command.weights)
+        trained = replace(run_experiment(finished), data=_data(finished, command))
+        blend = BlendExperiment(
+            f"{trained.name}-and-{name}", trained, _beside(command, trained), weights=command.weights
+        )
     except ValueError as error:
         raise UsageError(str(error)) from error
-    directory = command.run.resolve()
-    workdir = command.workdir or directory.with_name(f"{directory.name}-item-knn")
-    result = run_ranker(blend, workdir=workdir, model_workdir=command.run, quiet=command.quiet)
+    workdir = command.workdir or directory.with_name(f"{directory.name}-and-{name}")
+    result = run_ranker(
+        blend, workdir=workdir, model_workdir=command.run, beside_workdir=workdir / "beside", quiet=command.quiet
+    )
+    config = load_run(workdir).config
     return {
         "directory": str(workdir),
-        "weight": load_run(workdir).config[CHOSEN]["weight"],
+        "chosen": config[CHOSEN],
+        "chosen_beside": config[CHOSEN_BESIDE],
         "valid": {"alone": finished.result["valid"], "blend": dict(result.valid)},
         "test": {"alone": finished.result["test"], "blend": dict(result.test)},
     }
+
+
+def _data(finished: Run, command: BlendCommand) -> PreparedData:
+    """The data of a run where it lies now; its features only where they are read."""
+    prepared = PreparedData(command.data or Path(finished.config["dataset_directory"]))
+    if command.beside != "ease" or max(command.content_weights, default=0.0) == 0:
+        return prepared
+    files: Mapping[str, str] = finished.config.get("feature_files", {})
+    items = [(key.partition("/")[2], Path(file)) for key, file in files.items() if key.startswith("item/")]
+    return replace(prepared, item_features=tuple(items))
+
+
+def _beside(command: BlendCommand, trained: Experiment) -> MemoryExperiment:
+    shared = {
+        "data": trained.data,
+        "selection_metric": trained.loop.selection_metric,
+        "cutoffs": trained.loop.cutoffs,
+    }
+    name = f"{trained.name}-{command.beside}"
+    if command.beside == "item-knn":
+        return ItemKnnExperiment(name, **shared, neighbors=command.neighbors)
+    shares = trained.model.modality_shares if isinstance(trained.model, RecGoatConfig) else ()
+    return EaseExperiment(
+        name, **shared, l2=command.l2, content_weights=command.content_weights, modality_shares=shares
+    )
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,7 +130,8 @@ def main(arguments: Sequence[str]) -> int:
     if command.json:
         print(json.dumps(found))
         return 0
-    print(f"weight {found['weight']:g}, in {found['directory']}")
+    chosen = shown_settings(found["chosen"] | found["chosen_beside"])
+    print(f"{chosen}, in {found['directory']}")
     for split in ("valid", "test"):
         alone, blend = found[split]["alone"], found[split]["blend"]
         shown = [

@@ -16,7 +16,6 @@ from recgoat_jax.encoders.recipes import SharedData, with_root
 from recgoat_jax.errors import DataError, RunStoppedError, UsageError
 from recgoat_jax.files import write_atomically
 from recgoat_jax.report.result_table import (
-    AnyExperiment,
     ResultTable,
     TablePart,
     TableRow,
@@ -29,10 +28,9 @@ from recgoat_jax.report.style import save
 from recgoat_jax.report.table_runs import TableRun
 from recgoat_jax.serving.run import load_run
 from recgoat_jax.training import Experiment, RunResult, read_result, train
-from recgoat_jax.training.experiment import to_json
 from recgoat_jax.training.failures import failure_of_settings
 from recgoat_jax.training.python_file import names_in, path_in_package
-from recgoat_jax.training.ranker_run import BlendExperiment, run_ranker
+from recgoat_jax.training.ranker_run import BlendExperiment, run_ranker, settings_json
 from recgoat_jax.training.result import differing_settings, stored_settings
 
 
@@ -204,7 +202,7 @@ def _refuse_other_runs(parts: Mapping[str, TablePart], command: TableCommand) ->
             stored = stored_settings(workdir, option="--out")
             if stored is None or _kept_run(row, seed, command) is not None:
                 continue
-            if found := differing_settings(stored, to_json(_experiment(row, seed))):
+            if found := differing_settings(stored, settings_json(row.with_seed(seed))):
                 wrong[workdir] = "; ".join(found[:3])
     if wrong:
         listed = "\n".join(f"  {workdir}: {found}" for workdir, found in wrong.items())
@@ -246,29 +244,26 @@ def _directory(row: TableRow, seed: int, command: TableCommand) -> Path:
 def _model_directory(row: TableRow, seed: int, command: TableCommand) -> Path | None:
     """The run directory of the model of a blend: that of the model's own row."""
     found = row.experiment
-    return _directory_of(found.model_name, row, seed, command) if isinstance(found, BlendExperiment) else None
+    return _directory_of(found.trained.name, row, seed, command) if isinstance(found, BlendExperiment) else None
 
 
 def _directory_of(name: str, row: TableRow, seed: int, command: TableCommand) -> Path:
     return command.out / (f"{name}-seed{seed}" if row.has_seeds else name)
 
 
-def _experiment(row: TableRow, seed: int) -> AnyExperiment:
-    """What is run for a row and seed."""
-    found = row.experiment
-    return replace(found, seed=seed) if isinstance(found, Experiment) and row.has_seeds else found
-
-
 def _finished(row: TableRow, seed: int, workdir: Path, command: TableCommand) -> RunResult:
     """The result of a row and seed, run where it is missing."""
-    experiment = _experiment(row, seed)
+    experiment = row.with_seed(seed)
     if command.data is not None:
-        experiment = replace(experiment, data=with_root(experiment.data, command.data))
-    if isinstance(experiment, Experiment) and not isinstance(experiment, BlendExperiment):
+        data = with_root(experiment.data, command.data)
+        blend = isinstance(experiment, BlendExperiment)
+        experiment = experiment.with_data(data) if blend else replace(experiment, data=data)
+    if isinstance(experiment, Experiment):
         result = train(experiment, workdir=workdir, quiet=command.quiet)
     else:
-        beside = _model_directory(row, seed, command)
-        result = run_ranker(experiment, workdir=workdir, model_workdir=beside, quiet=command.quiet)
+        # Its other ranker has no seeds, and lies in a directory of its name beside it.
+        model = _model_directory(row, seed, command)
+        result = run_ranker(experiment, workdir=workdir, model_workdir=model, quiet=command.quiet)
     # Each row compiles programs of its own; of dozens in one process none would ever be let go.
     jax.clear_caches()
     return result

@@ -1,9 +1,11 @@
 """Models: one file a system. `build_model` makes any of them from its config."""
 
+from recgoat_jax.models.blend import Blend
 from recgoat_jax.models.bpr_mf import BprMf, BprMfConfig
 from recgoat_jax.models.build import ModelConfig, build_model
 from recgoat_jax.models.content_knn import ContentKnn
-from recgoat_jax.models.item_knn import Blend, ItemKnn
+from recgoat_jax.models.ease import Ease
+from recgoat_jax.models.item_knn import ItemKnn
 from recgoat_jax.models.light_gcn import LightGcn, LightGcnConfig
 from recgoat_jax.models.most_popular import MostPopular, MostPopularConfig
 from recgoat_jax.models.protocols import Batch, LossOutput, Retriever, Vectors
@@ -29,6 +31,7 @@ __all__ = [
     "BprMfConfig",
     "ContentKnn",
     "Control",
+    "Ease",
     "ItemKnn",
     "LightGcn",
     "LightGcnConfig",

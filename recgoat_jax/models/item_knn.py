@@ -5,26 +5,23 @@ Sarwar et al., "Item-based collaborative filtering recommendation algorithms", W
 """
 
 import copy
-from typing import Any
+from typing import Any, Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from recgoat_jax.data import Interactions
-from recgoat_jax.evaluation.ranking import ScoreBlock, VectorPair
-from recgoat_jax.evaluation.scores import in_tiles, scores_in_tiles, tile_size
 from recgoat_jax.graphs.knn import check_positive, co_occurrence_graph
 
 
 class ItemKnn:
-    r"""The sum of the cosines between an item and those of the user's training items that are among its k nearest.
+    r"""The sum of the likenesses of an item and those of the user's training items that are among its k nearest.
 
     .. math:: s(u, i) = \sum_{j \in N_u \cap \mathrm{kNN}(i)} \frac{n_{ij}}{\sqrt{n_i n_j}}
 
-    with :math:`n_{ij}` the training users of both items and :math:`n_i` those of one. An instance is a
+    with :math:`n_{ij}` the training users of both items and :math:`n_i` those of one; with counts for cosines
+    :math:`n_{ij}` alone, which favours what is popular. An instance is a
     `recgoat_jax.evaluation.ranking.ScoreBlock`, for `Evaluator.from_scores`.
 
     Args:
@@ -32,6 +29,7 @@ class ItemKnn:
         num_users: rows of the user vocabulary.
         num_items: rows of the item vocabulary.
         k: nearest items of an item; fewer where fewer were bought together with it, ties by the lower row.
+        similarity: ``"cosine"`` or ``"count"``.
 
     Raises:
         ValueError: k below 1.
@@ -44,11 +42,19 @@ class ItemKnn:
         [[0.816 0.    0.577]]
     """
 
-    def __init__(self, train: Interactions, *, num_users: int, num_items: int, k: int) -> None:
+    def __init__(
+        self,
+        train: Interactions,
+        *,
+        num_users: int,
+        num_items: int,
+        k: int,
+        similarity: Literal["cosine", "count"] = "cosine",
+    ) -> None:
         ones = np.ones(len(train), np.float32)
         self._history = sp.csr_array((ones, (train.users, train.items)), shape=(num_users, num_items))
         # Sorted by item, then by falling likeness.
-        self._nearest = co_occurrence_graph(train, num_items, k=k, similarity="cosine")
+        self._nearest = co_occurrence_graph(train, num_items, k=k, similarity=similarity)
         self._most, self._graph = k, self._graph_of(k)
 
     def _graph_of(self, k: int) -> Any:
@@ -80,34 +86,4 @@ class ItemKnn:
         return (self._history[users] @ self._graph).toarray()
 
 
-class Blend:
-    """Dot products of vectors and the scores of another ranker, added up: ``u . v + weight * s``.
-
-    An instance is a `recgoat_jax.evaluation.ranking.ScoreBlock`. The products are those by which vectors alone are
-    ranked, so that the weight 0 ranks as they do, ties included.
-
-    Args:
-        vectors: user vectors ``users x dim`` and item vectors ``items x dim``.
-        ranker: the other one.
-        weight: what its scores count.
-    """
-
-    def __init__(self, vectors: VectorPair, ranker: ScoreBlock, *, weight: float) -> None:
-        self._users, self._items = (jnp.asarray(side) for side in vectors)
-        self._ranker, self._weight = ranker, weight
-
-    def __call__(self, users: Int[np.ndarray, " batch"]) -> Float[np.ndarray, "batch items"]:
-        """Scores of all items for some users."""
-        products = np.asarray(_products(self._users, self._items, jnp.asarray(users)))
-        return products + np.float32(self._weight) * np.asarray(self._ranker(users))
-
-
-@jax.jit
-def _products(
-    users: Float[Array, "users dim"], items: Float[Array, "items dim"], rows: Int[Array, " batch"]
-) -> Float[Array, "batch items"]:
-    tiles = scores_in_tiles(users[rows], in_tiles(items, tile_size(len(items))))
-    return tiles.swapaxes(0, 1).reshape(len(rows), -1)[:, : len(items)]
-
-
-__all__ = ["Blend", "ItemKnn"]
+__all__ = ["ItemKnn"]

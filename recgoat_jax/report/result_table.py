@@ -4,7 +4,7 @@ import hashlib
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -16,8 +16,8 @@ from recgoat_jax.report.comparison_table import TABLE_METRICS, format_p
 from recgoat_jax.report.dots import row_figure
 from recgoat_jax.report.markdown import markdown_table, mean_and_spread
 from recgoat_jax.report.table_runs import TableRun
-from recgoat_jax.training.experiment import Experiment, to_json
-from recgoat_jax.training.ranker_run import BlendExperiment, RankerExperiment
+from recgoat_jax.training.experiment import Experiment
+from recgoat_jax.training.ranker_run import BlendExperiment, RankerExperiment, settings_json
 from recgoat_jax.training.result import without_places
 
 AnyExperiment = Experiment | RankerExperiment
@@ -43,13 +43,22 @@ class TableRow:
     @property
     def settings(self) -> str:
         """A hash of everything that is set, seed and the data's place aside: rows of other settings have another."""
-        told = without_places(to_json(self.experiment)) | {"seed": 0}
+        told = without_places(settings_json(self.experiment)) | {"seed": 0}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def has_seeds(self) -> bool:
         """Whether a seed changes anything."""
-        return isinstance(self.experiment, Experiment) and not isinstance(self.experiment.model, MostPopularConfig)
+        found = self.experiment
+        trained = found.trained if isinstance(found, BlendExperiment) else found
+        return isinstance(trained, Experiment) and not isinstance(trained.model, MostPopularConfig)
+
+    def with_seed(self, seed: int) -> AnyExperiment:
+        """What is run with a seed, where one changes anything."""
+        found = self.experiment
+        if isinstance(found, BlendExperiment):
+            return replace(found, trained=replace(found.trained, seed=seed))
+        return replace(found, seed=seed) if isinstance(found, Experiment) and self.has_seeds else found
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,8 @@ class ResultTable:
                         f"part '{part.title}': found the label '{row.label}' for another experiment than before; "
                         "expected the same rows under a label everywhere."
                     )
-                beside = [row.experiment.trained] if isinstance(row.experiment, BlendExperiment) else []
+                found = row.experiment
+                beside = [found.trained, found.beside] if isinstance(found, BlendExperiment) else []
                 for one in (row.experiment, *beside):
                     if known.setdefault(one.name, one) != one:
                         raise UsageError(

@@ -20,7 +20,7 @@ from recgoat_jax.evaluation.evaluate import UserMetrics
 from recgoat_jax.evaluation.metrics import RankedTargets, per_user_metrics
 from recgoat_jax.files import write_atomically
 from recgoat_jax.serving.run import Run
-from recgoat_jax.training.ranker_run import CHOSEN
+from recgoat_jax.training.ranker_run import CHOSEN, shown_settings
 
 _METADATA_KEY = b"recgoat"
 _RECORDED = ("seed", "best_epoch", "seconds", "commit", "dataset", "valid", "test")
@@ -52,11 +52,10 @@ class TableRun:
             run: the finished run.
             settings: hash of the settings of its row.
         """
-        chosen = [f"{setting} = {value}" for setting, value in (run.config.get(CHOSEN) or {}).items()]
         record = {name: run.result[name] for name in _RECORDED} | {
             "hardware": run.hardware,
             "modified": run.modified,
-            "chosen": ", ".join(chosen) or None,
+            "chosen": shown_settings(run.config.get(CHOSEN) or {}) or None,
         }
         found = run.per_user
         grouped = RankedTargets.of(found.targets.users, found.ranks)

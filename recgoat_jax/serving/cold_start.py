@@ -50,7 +50,7 @@ class ColdStart:
         if not isinstance(config, RecGoatConfig | LightGcnConfig):
             raise UsageError(
                 f"{run.directory}: found a run of {run.result['model']}; expected one of RecGoat, or of LightGcn for "
-                "users with a history. Other models, and blends with item kNN, have no vectors for newcomers."
+                "users with a history. Other models, and rankers that are more than vectors, have none for newcomers."
             )
         self.run, self._config, self._checkpoints = run, config, checkpoints
 

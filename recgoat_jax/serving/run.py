@@ -29,8 +29,11 @@ from recgoat_jax.files import (
 from recgoat_jax.serving.lists import PastItem, Recommendation, UserRecommendations
 from recgoat_jax.serving.scoring import Scoring, scoring_items
 
-WITHOUT_VECTORS = frozenset({"ContentKnn", "ItemKnn", "Blend"})
+WITHOUT_VECTORS = frozenset({"ContentKnn", "ItemKnn", "Ease", "Blend"})
 """Rankers that are more or other than vectors."""
+
+RANKERS = frozenset({"ItemKnn", "Ease", "Blend"})
+"""Those of them that recommend."""
 
 TITLE_COLUMN = "title"
 """Column of the item table that names an item."""
@@ -123,7 +126,7 @@ class Run:
         """Final vectors, from ``vectors.npz``.
 
         Raises:
-            UsageError: a run that has none, of content kNN, item kNN, or a blend with it.
+            UsageError: a run that has none, of content kNN, item kNN, EASE, or a blend.
             DataError: the file is missing, damaged, or does not fit the data.
         """
         if self.result["model"] in WITHOUT_VECTORS:
@@ -204,21 +207,22 @@ class Run:
             One list a user, in the order given. A list is shorter than k where exclusion leaves fewer items.
 
         Raises:
-            UsageError: an unknown user or item id, k out of range, or a blend whose items are to score by direction.
+            UsageError: an unknown user or item id, k out of range, or items that are to score by direction where they
+                do not score by vectors alone.
             DataError: data or vectors of the run are missing or have changed.
         """
         dataset = self.dataset
         rows = dataset.users.rows(users)
         excluded = [dataset.train, dataset.valid, dataset.test] if exclude_seen else []
-        if self.result["model"] != "Blend":
+        if self.result["model"] not in RANKERS:
             return self.lists(users, self.vectors.users, rows, k=k, excluded=excluded, exclude=exclude, scoring=scoring)
         if scoring != "dot":
             raise UsageError(
-                f"{self.directory}: found a blend with item kNN and the scoring '{scoring}'; expected 'dot', on which "
-                "its weight was chosen. The run of its model alone takes any."
+                f"{self.directory}: found a run of {self.result['model']} and the scoring '{scoring}'; expected 'dot', "
+                "since its items have more or other than vectors. The run of a model alone takes any."
             )
         found = top_k_from_scores(
-            self._blend,
+            self._ranker,
             rows,
             num_users=dataset.num_users,
             num_items=dataset.num_items,
@@ -229,15 +233,15 @@ class Run:
         return self._named(users, found)
 
     @cached_property
-    def _blend(self) -> ScoreBlock:
-        """The scores of a blend."""
+    def _ranker(self) -> ScoreBlock:
+        """Scores that are not those of vectors, made again from the data by the settings that validation chose."""
         # The models' libraries take seconds to load, and lists by vectors need none of them.
-        from recgoat_jax.models.item_knn import Blend, ItemKnn
+        from recgoat_jax.models.blend import Blend
+        from recgoat_jax.serving.rankers import memory_of
 
-        dataset, neighbors = self.dataset, int(self.config["item_neighbors"])
-        sizes = {"num_users": dataset.num_users, "num_items": dataset.num_items}
-        knn = ItemKnn(dataset.train, **sizes, k=neighbors)
-        return Blend(self._stored_vectors(), knn, weight=float(self.config["chosen"]["weight"]))
+        if self.result["model"] != "Blend":
+            return memory_of(self)
+        return Blend(self._stored_vectors(), memory_of(self), weight=float(self.config["chosen"]["weight"]))
 
     def lists(
         self,

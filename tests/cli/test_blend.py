@@ -13,7 +13,8 @@ from recgoat_jax.data import Dataset, write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation import Evaluator
-from recgoat_jax.models import Blend, BprMfConfig, ItemKnn
+from recgoat_jax.evaluation.ranking import ScoreBlock
+from recgoat_jax.models import Blend, BprMfConfig, Ease, ItemKnn
 from recgoat_jax.serving import Run, load_run
 from recgoat_jax.training import Experiment, LoopConfig, train
 from tests.runs import random_dataset
@@ -34,46 +35,63 @@ def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return load_run(folder / "bpr")
 
 
+@pytest.mark.parametrize("beside", ["item-knn", "ease"])
 def test_the_blend_is_a_run_that_recommends_by_both(
-    trained: Run, dataset: Dataset, capsys: pytest.CaptureFixture[str]
+    beside: str, trained: Run, dataset: Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["blend", str(trained.directory), "--neighbors", "5", "--weights", "0", "2.5", "--json"]
+    options = {"item-knn": ["--neighbors", "5"], "ease": ["--l2", "3", "--content-weights", "0.5"]}[beside]
+    arguments = ["blend", str(trained.directory), "--beside", beside, *options, "--weights", "0", "2.5", "--json"]
     assert main(arguments) == 0
     found = json.loads(capsys.readouterr().out)
-    directory = trained.directory.with_name("bpr-item-knn")
+    directory = trained.directory.with_name(f"bpr-and-{beside}")
     assert found["directory"] == str(directory)
     assert found["valid"]["alone"] == trained.result["valid"]
-    knn = ItemKnn(dataset.train, num_users=dataset.num_users, num_items=dataset.num_items, k=5)
-    scores = {weight: Blend(trained.vectors, knn, weight=weight) for weight in (0.0, 2.5)}
+    if beside == "ease":
+        assert found["chosen_beside"] == {"l2": 3.0, "content_weight": 0.5}
+        other: ScoreBlock = Ease(dataset, l2=3.0, content_weight=0.5)
+    else:
+        sizes = {"num_users": dataset.num_users, "num_items": dataset.num_items}
+        assert found["chosen_beside"]["k"] == 5
+        other = ItemKnn(dataset.train, **sizes, k=5, similarity=found["chosen_beside"]["similarity"])
+    scores = {weight: Blend(trained.vectors, other, weight=weight) for weight in (0.0, 2.5)}
     valid = Evaluator(dataset, "valid")
     best = max((0.0, 2.5), key=lambda weight: valid.from_scores(scores[weight]).means["recall@20"])
-    assert found["weight"] == best
+    assert found["chosen"] == {"weight": best}
 
     run = load_run(directory)
     chosen = run.config["chosen"]
+    row = int(np.bincount(dataset.train.users).argmax())
+
+    def expected(of: np.ndarray) -> np.ndarray:
+        of = of.copy()
+        for pairs in (dataset.train, dataset.valid, dataset.test):
+            of[pairs.items[pairs.users == row]] = -np.inf
+        of[3] = -np.inf
+        return of
+
     # Whatever validation chose: with a weight that counts, the list is that of the sum.
     weighted = replace(run, config=run.config | {"chosen": {"weight": 2.5}})
-    row = int(np.bincount(dataset.train.users).argmax())
-    expected = scores[2.5](np.array([row]))[0]
-    for pairs in (dataset.train, dataset.valid, dataset.test):
-        expected[pairs.items[pairs.users == row]] = -np.inf
-    expected[3] = -np.inf
-    order = np.argsort(-expected, kind="stable")[:6]
-    (listed,) = weighted.recommend([dataset.users.ids[row]], k=6, exclude=[dataset.items.ids[3]])
-    assert [one.item for one in listed.items] == [dataset.items.ids[item] for item in order]
-    np.testing.assert_allclose([one.score for one in listed.items], expected[order], rtol=1e-5)
-    (alone,) = trained.recommend([dataset.users.ids[row]], k=6, exclude=[dataset.items.ids[3]])
-    assert [one.item for one in listed.items] != [one.item for one in alone.items]
+    alone = load_run(directory / "beside")
+    request = {"users": [dataset.users.ids[row]], "k": 6, "exclude": [dataset.items.ids[3]]}
+    for one, block in ((weighted, scores[2.5]), (alone, other)):
+        values = expected(np.asarray(block(np.array([row]))[0]))
+        order = np.argsort(-values, kind="stable")[:6]
+        (listed,) = one.recommend(**request)
+        assert [entry.item for entry in listed.items] == [dataset.items.ids[item] for item in order]
+        np.testing.assert_allclose([entry.score for entry in listed.items], values[order], rtol=1e-4, atol=1e-5)
+    lists = [[entry.item for entry in one.recommend(**request)[0].items] for one in (trained, weighted, alone)]
+    assert lists[0] != lists[1] != lists[2]
 
     # Called again it reads, as text; its lists come from the command as well.
     written = (directory / "result.json").stat().st_mtime_ns
     assert main([*arguments[:-1], "--quiet"]) == 0
-    assert capsys.readouterr().out.startswith(f"weight {chosen['weight']:g}, in {directory}\nvalid  recall@5 ")
+    assert capsys.readouterr().out.startswith(f"weight = {chosen['weight']}, ")
     assert (directory / "result.json").stat().st_mtime_ns == written
     assert main(["recommend", str(directory), "--users", dataset.users.ids[row], "--k", "2"]) == 0
     assert f"user {dataset.users.ids[row]}" in capsys.readouterr().out
-    with pytest.raises(UsageError, match="scoring 'cosine'; expected 'dot'"):
-        run.recommend([dataset.users.ids[row]], scoring="cosine")
+    for one in (run, alone):
+        with pytest.raises(UsageError, match="scoring 'cosine'; expected 'dot'"):
+            one.recommend([dataset.users.ids[row]], scoring="cosine")
 
 
 def test_what_cannot_be_blended_is_refused(trained: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,19 +104,12 @@ def test_what_cannot_be_blended_is_refused(trained: Run, capsys: pytest.CaptureF
     assert "weights" in capsys.readouterr().err
     assert main(["blend", str(trained.directory.parent)]) == 3
     other = trained.directory.with_name("other")
-    assert main(["blend", str(trained.directory), "--neighbors", "0", "--workdir", str(other)]) == 2
-    assert "item_neighbors is 0" in capsys.readouterr().err
+    for options, named in ((["--beside", "item-knn", "--neighbors", "0"], "neighbors"), (["--l2"], "l2 is empty")):
+        assert main(["blend", str(trained.directory), "--workdir", str(other), *options]) == 2
+        assert named in capsys.readouterr().err
     assert not other.exists()
-    file = trained.directory.with_name("blended.py")
-    file.write_text(
-        "from recgoat_jax.training import Experiment\n"
-        "from recgoat_jax.training.ranker_run import BlendExperiment\n"
-        "CONFIG = BlendExperiment.of(Experiment('one'), 'both')\n"
-    )
-    assert main(["train", str(file)]) == 2
-    assert "found a BlendExperiment; expected an Experiment" in capsys.readouterr().err
     assert main(["recommend", str(directory), "--history", "00é"]) == 2
-    assert "blends with item kNN, have no vectors for newcomers" in capsys.readouterr().err
+    assert "rankers that are more than vectors, have none for newcomers" in capsys.readouterr().err
 
 
 def test_the_run_is_found_from_anywhere(trained: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -112,4 +123,4 @@ def test_the_run_is_found_from_anywhere(trained: Run, monkeypatch: pytest.Monkey
     moved = ["blend", str(tmp_path / "moved"), "--weights", "1", "--quiet"]
     assert main(moved) == 3
     assert main([*moved, "--data", str(tmp_path / "data")]) == 0
-    assert (tmp_path / "moved-item-knn" / "result.json").exists()
+    assert (tmp_path / "moved-and-ease" / "result.json").exists()

@@ -24,7 +24,7 @@ from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.models import BprMfConfig, MostPopularConfig
 from recgoat_jax.report.result_table import ResultTable, TablePart, TableRow
 from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig
-from recgoat_jax.training.ranker_run import BlendExperiment, ContentKnnExperiment
+from recgoat_jax.training.ranker_run import BlendExperiment, ContentKnnExperiment, ItemKnnExperiment
 from shared_names import BPR
 
 DATA = PreparedData(Path({data!r}))
@@ -35,7 +35,8 @@ rows = (
     TableRow("content kNN", ContentKnnExperiment("knn", DATA, neighbors=(1, 3))),
     TableRow("BPR", bpr),
 )
-blend = TableRow("BPR + item kNN", BlendExperiment.of(bpr, "bpr.item_knn"))
+items = ItemKnnExperiment("items", DATA, neighbors=(3,))
+blend = TableRow("BPR + item kNN", BlendExperiment("bpr.item_knn", bpr, items))
 TABLE = ResultTable(
     "Blocks",
     {{
@@ -73,7 +74,7 @@ def stored(folder: Path) -> dict:
 
 def test_every_row_and_seed_is_run_and_written(command: TableCommand, folder: Path) -> None:
     assert sorted(path.name for path in (folder / "runs").iterdir()) == [
-        "bpr-seed0", "bpr-seed1", "bpr.item_knn-seed0", "knn", "popular",
+        "bpr-seed0", "bpr-seed1", "bpr.item_knn-seed0", "items", "knn", "popular",
     ]  # fmt: skip
     parts = stored(folder)["parts"]
     assert list(parts) == ["main", "few"]

@@ -1,5 +1,6 @@
 """The tables of the experiments: what their rows are, without running any."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from recgoat_jax.cli.table import load_table
 from recgoat_jax.models import LightGcnConfig, RecGoatConfig
 from recgoat_jax.training import Experiment
 from recgoat_jax.training.experiment_source import changed_settings
-from recgoat_jax.training.ranker_run import BlendExperiment, ItemKnnExperiment
+from recgoat_jax.training.ranker_run import BlendExperiment, EaseExperiment, ItemKnnExperiment
 
 TABLES = sorted(path for path in (Path(__file__).parents[2] / "experiments" / "tables").glob("*.py"))
 ALONE = {"fusion", "modalities", "id_graph_weight", "user_branch", "contrast_weight", "wasserstein_weight"}
@@ -97,7 +98,7 @@ def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
     already = {"cold_items"} if recgoat.model.cold_items == "table" else set()
     already |= set() if recgoat.model.id_graph_contrast_weight else {"id_graph_contrast_weight"}
     for key, part in table.parts.items():
-        if key in ("main", "tuned", "knn"):
+        if key in ("main", "tuned", "memory"):
             continue
         for row in part.rows:
             assert isinstance(row.experiment, Experiment)
@@ -107,13 +108,24 @@ def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
                 key,
                 row.label,
             )
-    alone, *rows = table.parts["knn"].rows
-    assert isinstance(alone.experiment, ItemKnnExperiment)
+    items, alone, ease, *rows = table.parts["memory"].rows
+    assert isinstance(items.experiment, ItemKnnExperiment)
+    assert isinstance(ease.experiment, EaseExperiment)
+    assert isinstance(alone.experiment, EaseExperiment)
+    assert alone.experiment.content_weights == (0.0,)
+    assert replace(alone.experiment, name=ease.experiment.name, content_weights=ease.experiment.content_weights) == (
+        ease.experiment
+    )
+    assert (ease.experiment.neighbors, ease.experiment.modality_shares) == (
+        recgoat.model.neighbors,
+        recgoat.model.modality_shares,
+    )
     assert (rows[0].experiment, rows[4].experiment) == (beaten, recgoat)
     for trained, blend in zip(rows[::2], rows[1::2], strict=True):
         assert isinstance(blend.experiment, BlendExperiment)
         assert blend.experiment.trained == trained.experiment
-        assert blend.label == f"{trained.label} + item kNN"
+        assert blend.experiment.beside == ease.experiment
+        assert (blend.label, blend.baseline) == (f"{trained.label} + EASE", trained.label)
         assert 0.0 in blend.experiment.weights
     assert [row.label for row in table.parts["ablation"].rows][-1] == "RecGOAT"
     assert len(table.parts["ablation"].rows) == 6

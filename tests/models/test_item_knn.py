@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from recgoat_jax.evaluation import Evaluator
-from recgoat_jax.models import Blend, ItemKnn
-from tests.runs import random_dataset, random_vectors
+from recgoat_jax.models import ItemKnn
+from tests.runs import random_dataset
 
 
 @pytest.mark.parametrize("k", [1, 3, 50])
@@ -29,23 +28,14 @@ def test_scores_against_loops(k: int) -> None:
     np.testing.assert_array_equal(scores, ItemKnn(data.train, num_users=23, num_items=31, k=k)(users))
 
 
-def test_a_blend_adds_weighted_scores() -> None:
+def test_counts_in_place_of_cosines() -> None:
     data = random_dataset()
-    knn, vectors = ItemKnn(data.train, num_users=23, num_items=31, k=5), random_vectors(data)
-    users = np.array([4, 4, 7])
-    expected = vectors[0][users] @ vectors[1].T + 2.5 * knn(users)
-    np.testing.assert_allclose(Blend(vectors, knn, weight=2.5)(users), expected, rtol=1e-5, atol=1e-6)
-
-
-def test_weight_zero_ranks_as_vectors_do_with_their_ties() -> None:
-    data = random_dataset(num_users=300, num_items=150)
-    users, items = random_vectors(data, dim=37)
-    items[1::2] = items[::2]
-    knn = ItemKnn(data.train, num_users=300, num_items=150, k=5)
-    for split in ("valid", "test"):
-        evaluator = Evaluator(data, split)
-        by_vectors, blended = evaluator((users, items)), evaluator.from_scores(Blend((users, items), knn, weight=0.0))
-        np.testing.assert_array_equal(by_vectors.ranks, blended.ranks)
+    knn = ItemKnn(data.train, num_users=23, num_items=31, k=31, similarity="count")
+    owned = np.zeros((23, 31))
+    owned[data.train.users, data.train.items] = 1
+    shared = owned.T @ owned
+    np.fill_diagonal(shared, 0)
+    np.testing.assert_array_equal(knn(np.arange(23)), owned @ shared)
 
 
 def test_no_neighbours_are_refused() -> None:

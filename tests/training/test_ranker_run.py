@@ -6,14 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from recgoat_jax.data import Dataset, write_dataset
+from recgoat_jax.data import Dataset, content_hash, write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation import Evaluator
-from recgoat_jax.models import Blend, BprMfConfig, ContentKnn, ItemKnn
+from recgoat_jax.models import Blend, BprMfConfig, ContentKnn, Ease, ItemKnn
 from recgoat_jax.serving import load_run
 from recgoat_jax.training import Experiment, LoopConfig, train
-from recgoat_jax.training.ranker_run import BlendExperiment, ContentKnnExperiment, ItemKnnExperiment, run_ranker
+from recgoat_jax.training.ranker_run import (
+    BlendExperiment,
+    ContentKnnExperiment,
+    EaseExperiment,
+    ItemKnnExperiment,
+    run_ranker,
+)
 from tests.runs import random_dataset
 
 
@@ -68,46 +74,88 @@ def test_other_settings_and_unknown_metrics_are_refused(experiment: ContentKnnEx
         replace(experiment, neighbors=())
 
 
-def test_item_knn_alone_and_beside_a_model_that_is_trained_for_it(
+def test_item_knn_chooses_its_likeness_as_well(
     experiment: ContentKnnExperiment, dataset: Dataset, tmp_path: Path
 ) -> None:
-    items = ItemKnn(dataset.train, num_users=dataset.num_users, num_items=dataset.num_items, k=4)
+    sizes = {"num_users": dataset.num_users, "num_items": dataset.num_items}
     alone = ItemKnnExperiment("items", experiment.data, neighbors=(2, 4), selection_metric="ndcg@10")
     result = run_ranker(alone, workdir=tmp_path / "items", quiet=True)
+    valid, test = (Evaluator(dataset, split) for split in ("valid", "test"))
+    rankers = {
+        (kind, k): ItemKnn(dataset.train, **sizes, k=k, similarity=kind) for kind in ("cosine", "count") for k in (2, 4)
+    }
+    means = {settings: valid.from_scores(ranker).means["ndcg@10"] for settings, ranker in rankers.items()}
+    assert len(set(means.values())) > 2
+    best = max(means, key=means.__getitem__)
+    assert load_run(tmp_path / "items").config["chosen"] == {"k": best[1], "similarity": best[0]}
+    assert result.test["ndcg@10"] == test.from_scores(rankers[best]).means["ndcg@10"]
+    for wrong in ({"neighbors": (0,)}, {"similarities": ()}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            replace(alone, **wrong)
+
+
+def test_ease_alone_and_beside_a_model_that_is_trained_for_it(
+    experiment: ContentKnnExperiment, dataset: Dataset, tmp_path: Path
+) -> None:
+    settings = {"data": experiment.data, "selection_metric": "ndcg@10", "cutoffs": (5, 10)}
+    beside = EaseExperiment("ease", **settings, l2=(1.0, 30.0), content_weights=(0.0, 2.0), neighbors=3)
+    result = run_ranker(beside, workdir=tmp_path / "ease", quiet=True)
     valid, test = (Evaluator(dataset, split, cutoffs=(5, 10)) for split in ("valid", "test"))
-    means = {k: valid.from_scores(items.with_k(k)).means["ndcg@10"] for k in (2, 4)}
-    best = max((2, 4), key=means.__getitem__)
-    assert load_run(tmp_path / "items").config["chosen"] == {"k": best}
-    assert result.test["ndcg@10"] == test.from_scores(items.with_k(best)).means["ndcg@10"]
+    rankers = {
+        (l2, weight): Ease(dataset, l2=l2, content_weight=weight, neighbors=3)
+        for weight in (0.0, 2.0)
+        for l2 in (1.0, 30.0)
+    }
+    means = {one: valid.from_scores(ranker).means["ndcg@10"] for one, ranker in rankers.items()}
+    assert len(set(means.values())) > 2
+    best = max(means, key=means.__getitem__)
+    chosen = {"l2": best[0], "content_weight": best[1]}
+    assert load_run(tmp_path / "ease").config["chosen"] == chosen
+    assert result.test == test.from_scores(rankers[best]).means
 
     loop = LoopConfig(batch_size=32, max_epochs=1, selection_metric="ndcg@10", cutoffs=(5, 10), tensorboard=False)
     trained = Experiment("bpr", experiment.data, BprMfConfig(dim=4), loop=loop, seed=3)
-    blend = replace(BlendExperiment.of(trained, "both"), item_neighbors=4, weights=(0.0, 3.0))
-    assert blend.trained == trained
+    blend = BlendExperiment("both", trained, beside, weights=(0.0, 3.0))
     result = run_ranker(blend, workdir=tmp_path / "both", quiet=True)
     assert (result.seed, result.model, result.name) == (3, "Blend", "both")
-    # The model's run lies beside it.
+    # The model's run and that of the other ranker lie beside it.
     written = (tmp_path / "bpr" / "result.json").stat().st_mtime_ns
     assert train(trained, workdir=tmp_path / "bpr", quiet=True).epochs == 1
     assert (tmp_path / "bpr" / "result.json").stat().st_mtime_ns == written
     vectors = load_run(tmp_path / "bpr").vectors
-    means = {w: valid.from_scores(Blend(vectors, items, weight=w)).means["ndcg@10"] for w in (0.0, 3.0)}
-    best = max((0.0, 3.0), key=means.__getitem__)
+    means = {w: valid.from_scores(Blend(vectors, rankers[best], weight=w)).means["ndcg@10"] for w in (0.0, 3.0)}
+    weight = max((0.0, 3.0), key=means.__getitem__)
     assert means[0.0] != means[3.0]
-    assert result.valid["ndcg@10"] == means[best]
-    assert result.test == test.from_scores(Blend(vectors, items, weight=best)).means
-    assert load_run(tmp_path / "both").config["chosen"] == {"weight": best}
+    assert result.valid["ndcg@10"] == means[weight]
+    assert result.test == test.from_scores(Blend(vectors, rankers[best], weight=weight)).means
+    config = load_run(tmp_path / "both").config
+    assert (config["chosen"], config["chosen_beside"]) == ({"weight": weight}, chosen)
     with pytest.raises(UsageError, match="found a run of Blend, which scores by other or more than vectors"):
         _ = load_run(tmp_path / "both").vectors
     with pytest.raises(UsageError, match="weights"):
         run_ranker(replace(blend, weights=(1.0,)), workdir=tmp_path / "both", quiet=True)
-    # A model trained by other settings is none of the blend's, and a blend is nothing to train.
-    wider = BlendExperiment.of(replace(trained, model=BprMfConfig(dim=8)), "wider")
+    # A model trained by other settings is none of the blend's.
+    wider = BlendExperiment("wider", replace(trained, model=BprMfConfig(dim=8)), beside)
     with pytest.raises(UsageError, match=r"another model than that of the blend \(model.dim: stored 4, given 8\)"):
         run_ranker(wider, workdir=tmp_path / "wider", quiet=True)
-    with pytest.raises(UsageError, match="found a BlendExperiment; expected an Experiment"):
-        train(blend, workdir=tmp_path / "blend", quiet=True)
-    with pytest.raises(ValueError, match="model_name is 'both'"):
-        replace(blend, model_name="both")
+
+
+def test_data_without_content_tries_no_content(
+    experiment: ContentKnnExperiment, dataset: Dataset, tmp_path: Path
+) -> None:
+    bare = replace(dataset, item_features={}, item_table=None)
+    write_dataset(replace(bare, manifest=replace(bare.manifest, hash=content_hash(bare))), tmp_path / "bare")
+    run_ranker(EaseExperiment("ease", PreparedData(tmp_path / "bare"), l2=(3.0,)), workdir=tmp_path / "run", quiet=True)
+    assert load_run(tmp_path / "run").config["chosen"] == {"l2": 3.0, "content_weight": 0.0}
+
+
+def test_blends_that_contradict_themselves_are_refused(experiment: ContentKnnExperiment) -> None:
+    trained, beside = Experiment("bpr", experiment.data), EaseExperiment("ease", experiment.data)
+    with pytest.raises(ValueError, match=r"'bpr', 'bpr' and 'ease'; expected three different"):
+        BlendExperiment("bpr", trained, beside)
+    with pytest.raises(ValueError, match="expected the same"):
+        BlendExperiment("both", trained, EaseExperiment("ease", PreparedData(Path("elsewhere"))))
     with pytest.raises(ValueError, match="weights is empty"):
-        replace(blend, weights=())
+        BlendExperiment("both", trained, beside, weights=())
+    with pytest.raises(ValueError, match="l2 is empty"):
+        replace(beside, l2=())

@@ -1,0 +1,152 @@
+"""EASE: weights between items in closed form, of interactions and of what items are like.
+
+Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019; with side information: Jeunen, Van Balen and
+Goethals, "Closed-form models for collaborative filtering with side-information", RecSys 2020 (there CEASE).
+"""
+
+import copy
+from collections.abc import Mapping
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse as sp
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from recgoat_jax.data import Dataset
+from recgoat_jax.errors import UsageError
+from recgoat_jax.models.rec_goat_inputs import modality_inputs
+from recgoat_jax.models.rec_goat_item_graphs import mixed_item_graph
+
+MOST_ITEMS = 2**15
+"""Items whose weights are solved for: a dense matrix of them has 4 GiB, and four are held at once."""
+
+
+class Ease:
+    r"""The sum of learned weights from a user's training items to an item.
+
+    .. math::
+
+        \min_B \lVert X - X B \rVert^2 + \lambda \left( \lVert B \rVert^2 + \alpha \lVert A - A B \rVert^2 \right),
+        \qquad \mathrm{diag}(B) = 0
+
+    has the solution :math:`B_{ij} = -P_{ij} / P_{jj}` with
+    :math:`P = (X^\top X + \lambda I + \lambda \alpha A^\top A)^{-1}`. X has a row for every user, 1 at the training
+    items; A is the graph of items of like content, symmetric, degree-normalised and mixed over modalities, as RecGOAT
+    has it. An instance is a `recgoat_jax.evaluation.ranking.ScoreBlock`, for `Evaluator.from_scores`.
+
+    The matrix of items by items is solved for on the accelerator, in float32; memory grows with the square of the
+    catalogue, time with its cube.
+
+    Args:
+        dataset: prepared data; with item features or neighbour lists for a content weight above 0.
+        l2: penalty :math:`\lambda`.
+        content_weight: :math:`\alpha`, of what content says; 0: interactions alone.
+        neighbors: k of a content graph that does not come with the data.
+        modality_shares: relative weights of the modalities in A; one that is not named counts 1.
+
+    Raises:
+        UsageError: more than `MOST_ITEMS` items, or a content weight above 0 on data without content.
+        ValueError: ``l2`` not above 0, or a content weight below 0.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        l2: float,
+        content_weight: float = 0.0,
+        neighbors: int = 10,
+        modality_shares: Mapping[str, float] | None = None,
+    ) -> None:
+        if dataset.num_items > MOST_ITEMS:
+            raise UsageError(
+                f"EASE on {dataset.num_items:,} items; expected at most {MOST_ITEMS:,}, since it holds dense matrices "
+                "of items by items. Item kNN takes any number."
+            )
+        self._dataset, self._neighbors, self._shares = dataset, neighbors, dict(modality_shares or {})
+        pairs = dataset.train
+        ones = np.ones(len(pairs), np.float32)
+        self._history = sp.csr_array((ones, (pairs.users, pairs.items)), shape=(dataset.num_users, dataset.num_items))
+        self._weights = self._solved(l2, content_weight)
+
+    def with_settings(self, *, l2: float, content_weight: float) -> "Ease":
+        """The same with other settings; the products of the data with itself are computed once for all of them.
+
+        Args:
+            l2: penalty.
+            content_weight: of what content says.
+
+        Raises:
+            UsageError: a content weight above 0 on data without content.
+            ValueError: ``l2`` not above 0, or a content weight below 0.
+        """
+        # Computed here, if it was not yet, so that the copies share it.
+        _ = self._gram, content_weight > 0 and self._content_gram
+        other = copy.copy(self)
+        other._weights = self._solved(l2, content_weight)
+        return other
+
+    @property
+    def weights(self) -> Float[np.ndarray, "items items"]:
+        """The weights B, from the item of the row to that of the column."""
+        return self._weights
+
+    def __call__(self, users: Int[np.ndarray, " batch"]) -> Float[np.ndarray, "batch items"]:
+        """Scores of all items for some users."""
+        return np.asarray(self._history[users] @ self._weights)
+
+    def _solved(self, l2: float, content_weight: float) -> Float[np.ndarray, "items items"]:
+        if not l2 > 0 or not content_weight >= 0:
+            raise ValueError(
+                f"l2 is {l2} and content_weight {content_weight}; expected numbers above 0, and of 0 or more."
+            )
+        gram = self._gram
+        if content_weight > 0:
+            gram = gram + np.float32(l2 * content_weight) * self._content_gram
+        return np.asarray(_item_weights(gram, l2))
+
+    @cached_property
+    def _gram(self) -> Float[np.ndarray, "items items"]:
+        return (self._history.T @ self._history).toarray()
+
+    @cached_property
+    def _content_gram(self) -> Float[np.ndarray, "items items"]:
+        dataset = self._dataset
+        if not has_content(dataset):
+            raise UsageError(
+                f"EASE with a content weight above 0 on '{dataset.manifest.name}'; expected data with item features or "
+                "neighbour lists. Use the content weight 0."
+            )
+        inputs = modality_inputs(
+            dataset,
+            modalities=None,
+            features="given",
+            scale="none",
+            neighbors=self._neighbors,
+            source="given",
+            untrained=None,
+            rngs=nnx.Rngs(0),
+        )
+        mixed = mixed_item_graph(dataset, inputs, shares=self._shares, co_purchase_share=0.0, neighbors=self._neighbors)
+        assert mixed is not None
+        ends = (np.asarray(mixed.receivers), np.asarray(mixed.senders))
+        graph = sp.csr_array((np.asarray(mixed.weights), ends), shape=(dataset.num_items, dataset.num_items))
+        return (graph.T @ graph).toarray()
+
+
+def has_content(dataset: Dataset) -> bool:
+    """Whether the data says which items are alike."""
+    return bool(dataset.item_features or dataset.item_neighbors)
+
+
+@jax.jit
+def _item_weights(gram: Float[Array, "items items"], l2: Float[Array, ""]) -> Float[Array, "items items"]:
+    identity = jnp.eye(len(gram), dtype=gram.dtype)
+    inverse = jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(gram + l2 * identity, lower=True), identity)
+    return jnp.where(identity > 0, 0.0, -inverse / jnp.diagonal(inverse))
+
+
+__all__ = ["MOST_ITEMS", "Ease", "has_content"]

@@ -1,0 +1,40 @@
+"""Rankers of finished runs that remember pairs of items, made again from data and settings."""
+
+from recgoat_jax.errors import DataError
+from recgoat_jax.evaluation.ranking import ScoreBlock
+from recgoat_jax.serving.run import Run
+from recgoat_jax.training.experiment import from_json
+from recgoat_jax.training.ranker_run import CHOSEN, CHOSEN_BESIDE, MemoryExperiment, memory_ranker
+
+
+def memory_of(run: Run) -> ScoreBlock:
+    """The ranker of a run of item kNN or EASE, or that which a blend adds to its model.
+
+    Args:
+        run: the finished run.
+
+    Returns:
+        The ranker, with the settings that validation chose.
+
+    Raises:
+        DataError: a run directory of another program, or data or features that are gone or have changed.
+    """
+    blend = "beside" in run.config
+    told = run.config["beside"] if blend else run.config
+    try:
+        names = set(told) - {"data", "dataset_directory", "dataset_hash", "features", "feature_files", CHOSEN}
+        experiment = from_json(MemoryExperiment, {name: told[name] for name in names})
+        chosen = run.config[CHOSEN_BESIDE if blend else CHOSEN]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError.at(
+            run.directory,
+            found=f"a config that cannot be read ({error})",
+            expected="the settings of a run of this version",
+            action="Run it again: delete the directory and start the same command.",
+        ) from error
+    # Interactions alone need no features, which may lie in files that are gone.
+    dataset = run.dataset_with_features if chosen.get("content_weight") else run.dataset
+    return memory_ranker(experiment, dataset)(chosen)
+
+
+__all__ = ["memory_of"]
