@@ -27,7 +27,7 @@ COMMANDS = {
     "train": "train an experiment, or a model on a prepared directory",
     "tune": "a search for settings on validation alone, within a budget of trials and minutes",
     "plan": "whether an experiment fits a slice of chips, and what it costs, before anything is paid",
-    "blend": "item kNN beside a finished run's model, with a weight that validation chooses",
+    "blend": "EASE or item kNN beside a finished run's model, with a weight that validation chooses",
     "evaluate": "full-ranking metrics and slices of a finished run",
     "recommend": "items for users of a finished run, by external ids",
     "table": "the rows of a data set over seeds, run where missing, as a table with tests",

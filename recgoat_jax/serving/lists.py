@@ -9,7 +9,7 @@ class Recommendation:
 
     Attributes:
         item: external id.
-        score: dot product of the vectors, and item kNN's beside it in a blend; comparable within one user's list.
+        score: dot product of the vectors, in a blend with another ranker's score added, or that of a ranker alone; comparable within one user's list.
         title: the item's title where the data has one.
     """
 

@@ -49,7 +49,7 @@ CHOSEN = "chosen"
 CHOSEN_BESIDE = "chosen_beside"
 """The same of the ranker that a blend adds."""
 
-BLEND_WEIGHTS = (0.0, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+BLEND_WEIGHTS = (0.0, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 """From the model alone to mostly the other ranker."""
 
 LinkKind = Literal["cosine", "count"]
@@ -107,9 +107,9 @@ class EaseExperiment:
     """Name of the run, for tables and plots."""
     data: DataConfig = field(default_factory=ExampleData)
     """Where the data comes from."""
-    l2: tuple[float, ...] = (30.0, 100.0, 300.0, 1000.0)
+    l2: tuple[float, ...] = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
     """Penalties that are tried on validation; the first of equals is taken."""
-    content_weights: tuple[float, ...] = (0.0, 0.3, 1.0, 3.0)
+    content_weights: tuple[float, ...] = (0.0, 0.3, 1.0, 3.0, 10.0)
     """Weights of content that are tried; above 0 only where the data has content."""
     neighbors: int = 10
     """Nearest items of an item in a content graph that does not come with the data."""
