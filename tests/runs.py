@@ -66,7 +66,8 @@ def write_run(
     np.savez(directory / "vectors.npz", users=vectors[0], items=vectors[1])
     test = evaluate(vectors, dataset, "test", cutoffs=(5, 10, 20))
     test.write_parquet(directory / "per_user.parquet")
-    config = {"type": "Experiment", "name": name, "dataset_directory": str(prepared)}
+    data = {"type": "PreparedData", "directory": str(prepared), "item_features": [], "user_features": []}
+    config = {"type": "Experiment", "name": name, "data": data, "dataset_directory": str(prepared)}
     (directory / "config.json").write_text(json.dumps(config))
     result = {
         "name": name,

@@ -155,10 +155,8 @@ def graph_part(recgoat: Experiment, *, with_contrast: bool = True) -> TablePart:
 
 def memory_rows(recgoat: Experiment) -> tuple[TableRow, TableRow, TableRow]:
     """Rankers that remember which items go together, without training: two by interactions, one by content as well."""
-    stem, model = _stem(recgoat), _model(recgoat)
-    ease = EaseExperiment(
-        f"ease_{stem}", recgoat.data, neighbors=model.neighbors, modality_shares=model.modality_shares
-    )
+    stem = _stem(recgoat)
+    ease = EaseExperiment.beside(recgoat, f"ease_{stem}")
     alone = replace(ease, name=f"ease_alone_{stem}", content_weights=(0.0,))
     return (
         TableRow("item kNN", ItemKnnExperiment(f"item_knn_{stem}", recgoat.data)),

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,6 @@ import tyro
 
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import UsageError
-from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.serving.run import WITHOUT_VECTORS, Run, load_run
 from recgoat_jax.serving.trained import run_experiment
 from recgoat_jax.training.experiment import Experiment
@@ -47,11 +46,11 @@ class BlendCommand:
     weights: tuple[float, ...] = BLEND_WEIGHTS
     """Weights that are tried on validation: 0 is the model alone, with 1 both count the same."""
     l2: tuple[float, ...] = EaseExperiment.l2
-    """Penalties of EASE that are tried."""
+    """Penalties that are tried, of EASE."""
     content_weights: tuple[float, ...] = EaseExperiment.content_weights
-    """Weights of content in EASE that are tried; above 0 only where the data has content."""
+    """Weights of content that are tried, of EASE; above 0 only where the data has content. 0 reads no features."""
     neighbors: tuple[int, ...] = ItemKnnExperiment.neighbors
-    """Numbers of nearest items in item kNN that are tried."""
+    """Numbers of nearest items that are tried, of item kNN."""
     json: bool = False
     """Print JSON instead of text."""
     quiet: bool = False
@@ -103,23 +102,20 @@ def _data(finished: Run, command: BlendCommand) -> PreparedData:
     prepared = PreparedData(command.data or Path(finished.config["dataset_directory"]))
     if command.beside != "ease" or max(command.content_weights, default=0.0) == 0:
         return prepared
-    files: Mapping[str, str] = finished.config.get("feature_files", {})
-    items = [(key.partition("/")[2], Path(file)) for key, file in files.items() if key.startswith("item/")]
-    return replace(prepared, item_features=tuple(items))
+    return replace(prepared, item_features=tuple(finished.feature_files["item"]))
 
 
 def _beside(command: BlendCommand, trained: Experiment) -> MemoryExperiment:
-    shared = {
-        "data": trained.data,
-        "selection_metric": trained.loop.selection_metric,
-        "cutoffs": trained.loop.cutoffs,
-    }
-    name = f"{trained.name}-{command.beside}"
-    if command.beside == "item-knn":
-        return ItemKnnExperiment(name, **shared, neighbors=command.neighbors)
-    shares = trained.model.modality_shares if isinstance(trained.model, RecGoatConfig) else ()
-    return EaseExperiment(
-        name, **shared, l2=command.l2, content_weights=command.content_weights, modality_shares=shares
+    name, loop = f"{trained.name}-{command.beside}", trained.loop
+    if command.beside == "ease":
+        ease = EaseExperiment.beside(trained, name)
+        return replace(ease, l2=command.l2, content_weights=command.content_weights)
+    return ItemKnnExperiment(
+        name,
+        trained.data,
+        neighbors=command.neighbors,
+        selection_metric=loop.selection_metric,
+        cutoffs=loop.cutoffs,
     )
 
 

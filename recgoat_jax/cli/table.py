@@ -12,10 +12,11 @@ from typing import Any
 import jax
 import tyro
 
-from recgoat_jax.encoders.recipes import SharedData, with_root
+from recgoat_jax.encoders.recipes import DataConfig, SharedData, with_root
 from recgoat_jax.errors import DataError, RunStoppedError, UsageError
 from recgoat_jax.files import write_atomically
 from recgoat_jax.report.result_table import (
+    AnyExperiment,
     ResultTable,
     TablePart,
     TableRow,
@@ -39,7 +40,7 @@ class TableCommand:
     """Runs what is missing of a table, then writes every part that is whole: NAME.json, .md, .tex, .png and .pdf.
 
     What is finished is kept in NAME.runs, a file of some kilobytes a run, and is not run again: a table grows by seeds
-    and rows, on one machine after another. Delete a file to run its row and seed again.
+    and rows, on one machine after another. To run a row and seed again, delete its file and its run directory.
     """
 
     table: tyro.conf.Positional[Path]
@@ -164,8 +165,8 @@ def verify(command: TableCommand) -> RunResult:
     stored = _stored_run(row, seed if row.has_seeds else None, command)
     again = replace(command, out=command.out / "verify")
     workdir = _directory(row, seed, again)
-    for directory in (workdir, _model_directory(row, seed, again)):
-        if directory is not None and read_result(directory) is not None:
+    for directory in _directories(row, seed, again):
+        if read_result(directory) is not None:
             # What an earlier check left; a run that was stopped goes on.
             shutil.rmtree(directory)
     anew = _finished(row, seed, workdir, again)
@@ -198,12 +199,13 @@ def _refuse_other_runs(parts: Mapping[str, TablePart], command: TableCommand) ->
     wrong: dict[Path, str] = {}
     for part in parts.values():
         for seed, row in _plan(part, command.seeds):
-            workdir = _directory(row, seed, command)
-            stored = stored_settings(workdir, option="--out")
-            if stored is None or _kept_run(row, seed, command) is not None:
+            if _kept_run(row, seed, command) is not None:
                 continue
-            if found := differing_settings(stored, settings_json(row.with_seed(seed))):
-                wrong[workdir] = "; ".join(found[:3])
+            for directory, experiment in _directories(row, seed, command).items():
+                stored = stored_settings(directory, option="--out")
+                found = [] if stored is None else differing_settings(stored, settings_json(experiment))
+                if found:
+                    wrong[directory] = "; ".join(found[:3])
     if wrong:
         listed = "\n".join(f"  {workdir}: {found}" for workdir, found in wrong.items())
         raise UsageError(
@@ -241,6 +243,17 @@ def _directory(row: TableRow, seed: int, command: TableCommand) -> Path:
     return _directory_of(row.experiment.name, row, seed, command)
 
 
+def _directories(row: TableRow, seed: int, command: TableCommand) -> dict[Path, AnyExperiment]:
+    """What is run for a row and seed, and where: of a blend its model and its other ranker as well."""
+    experiment, workdir = row.with_seed(seed), _directory(row, seed, command)
+    found: dict[Path, AnyExperiment] = {workdir: experiment}
+    if isinstance(experiment, BlendExperiment):
+        model = _model_directory(row, seed, command)
+        assert model is not None
+        found |= {model: experiment.trained, workdir.with_name(experiment.beside.name): experiment.beside}
+    return found
+
+
 def _model_directory(row: TableRow, seed: int, command: TableCommand) -> Path | None:
     """The run directory of the model of a blend: that of the model's own row."""
     found = row.experiment
@@ -253,11 +266,9 @@ def _directory_of(name: str, row: TableRow, seed: int, command: TableCommand) ->
 
 def _finished(row: TableRow, seed: int, workdir: Path, command: TableCommand) -> RunResult:
     """The result of a row and seed, run where it is missing."""
-    experiment = row.with_seed(seed)
-    if command.data is not None:
-        data = with_root(experiment.data, command.data)
-        blend = isinstance(experiment, BlendExperiment)
-        experiment = experiment.with_data(data) if blend else replace(experiment, data=data)
+    experiment, data = row.with_seed(seed), _data(row, command)
+    blend = isinstance(experiment, BlendExperiment)
+    experiment = experiment.with_data(data) if blend else replace(experiment, data=data)
     if isinstance(experiment, Experiment):
         result = train(experiment, workdir=workdir, quiet=command.quiet)
     else:
@@ -267,6 +278,12 @@ def _finished(row: TableRow, seed: int, workdir: Path, command: TableCommand) ->
     # Each row compiles programs of its own; of dozens in one process none would ever be let go.
     jax.clear_caches()
     return result
+
+
+def _data(row: TableRow, command: TableCommand) -> DataConfig:
+    """The data of a row where the command says that it lies."""
+    given = row.experiment.data
+    return given if command.data is None else with_root(given, command.data)
 
 
 def _runs(part: TablePart, command: TableCommand) -> dict[str, list[TableRun]]:
@@ -287,7 +304,7 @@ def _kept_run(row: TableRow, seed: int, command: TableCommand) -> TableRun | Non
     if not path.exists():
         return None
     run = TableRun.read(path)
-    return run if run.settings == row.settings else None
+    return run if run.fits(row.settings, _data(row, command), seed=seed if row.has_seeds else None) else None
 
 
 def _run_in_directory(row: TableRow, seed: int, command: TableCommand) -> TableRun | None:
@@ -299,8 +316,24 @@ def _keep(row: TableRow, seed: int, command: TableCommand) -> None:
     """Keeps the finished run of a row and seed beside the results."""
     run, path = _run_in_directory(row, seed, command), _kept_file(row, seed, command)
     assert run is not None
+    if (model := _model_directory(row, seed, command)) is not None:
+        _refuse_other_model(model, path.with_name(f"{model.name}.parquet"))
     path.parent.mkdir(parents=True, exist_ok=True)
     run.write(path)
+
+
+def _refuse_other_model(model: Path, kept: Path) -> None:
+    """A blend is tested against its model's row: both are of the same training, or nothing is kept."""
+    if not kept.exists():
+        return
+    found, before = load_run(model), TableRun.read(kept)
+    if found.result["test"] != before.record["test"]:
+        raise DataError.at(
+            kept,
+            found=f"the figures of another training ({before.record['hardware']}) than in {model} ({found.hardware})",
+            expected="those of the model that the blend was made with",
+            action="Delete this file to keep that model's figures in its place.",
+        )
 
 
 def _kept_file(row: TableRow, seed: int, command: TableCommand) -> Path:
@@ -314,10 +347,12 @@ def _files(command: TableCommand) -> dict[str, Path]:
 
 
 def _store(table: ResultTable, key: str, content: dict[str, Any], command: TableCommand) -> None:
-    """Writes a whole part; the other parts stay as they are."""
+    """Writes a whole part; the other parts of the table stay as they are."""
     files = _files(command)
     files["json"].parent.mkdir(parents=True, exist_ok=True)
     parts = _read(files["json"]).get("parts", {}) | {key: content}
+    if gone := [name for name in parts if name not in table.parts]:
+        print(f"{files['json']}: left out, since the table has it no longer: {', '.join(gone)}", file=sys.stderr)
     stored = {"title": table.title, "parts": {name: parts[name] for name in table.parts if name in parts}}
     write_atomically(files["json"], json.dumps(stored, indent=1) + "\n")
     write_atomically(files["md"], markdown(table.title, stored["parts"]))

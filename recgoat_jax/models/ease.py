@@ -21,7 +21,7 @@ from recgoat_jax.models.rec_goat_inputs import modality_inputs
 from recgoat_jax.models.rec_goat_item_graphs import mixed_item_graph
 
 MOST_ITEMS = 2**15
-"""Items whose weights are solved for: a dense matrix of them has 4 GiB, and four are held at once."""
+"""Items whose weights are solved for: a dense matrix of them has 4 GiB, and about eight are held at once."""
 
 
 class Ease:
@@ -34,8 +34,9 @@ class Ease:
 
     has the solution :math:`B_{ij} = -P_{ij} / P_{jj}` with
     :math:`P = (X^\top X + \lambda I + \lambda \alpha A^\top A)^{-1}`. X has a row for every user, 1 at the training
-    items; A is the graph of items of like content, symmetric, degree-normalised and mixed over modalities, as RecGOAT
-    has it. An instance is a `recgoat_jax.evaluation.ranking.ScoreBlock`, for `Evaluator.from_scores`.
+    items; A is a graph of items of like content: neighbour lists that come with the data, or nearest neighbours of its
+    features, symmetric by union, degree-normalised and mixed over modalities. An instance is a
+    `recgoat_jax.evaluation.ranking.ScoreBlock`, for `Evaluator.from_scores`.
 
     The matrix of items by items is solved for on the accelerator, in float32; memory grows with the square of the
     catalogue, time with its cube.
@@ -48,7 +49,8 @@ class Ease:
         modality_shares: relative weights of the modalities in A; one that is not named counts 1.
 
     Raises:
-        UsageError: more than `MOST_ITEMS` items, or a content weight above 0 on data without content.
+        UsageError: more than `MOST_ITEMS` items; a content weight above 0 on data without content, or with shares of
+            none of its modalities; or a penalty so small that float32 finds no weights.
         ValueError: ``l2`` not above 0, or a content weight below 0.
     """
 
@@ -99,14 +101,14 @@ class Ease:
         return np.asarray(self._history[users] @ self._weights)
 
     def _solved(self, l2: float, content_weight: float) -> Float[np.ndarray, "items items"]:
-        if not l2 > 0 or not content_weight >= 0:
-            raise ValueError(
-                f"l2 is {l2} and content_weight {content_weight}; expected numbers above 0, and of 0 or more."
-            )
+        check_ease(l2, content_weight)
         gram = self._gram
         if content_weight > 0:
             gram = gram + np.float32(l2 * content_weight) * self._content_gram
-        return np.asarray(_item_weights(gram, l2))
+        weights = np.asarray(_item_weights(gram, l2))
+        if not np.isfinite(weights).all():
+            raise UsageError(f"EASE with l2 = {l2}: found weights that are not finite; expected a larger l2.")
+        return weights
 
     @cached_property
     def _gram(self) -> Float[np.ndarray, "items items"]:
@@ -131,10 +133,19 @@ class Ease:
             rngs=nnx.Rngs(0),
         )
         mixed = mixed_item_graph(dataset, inputs, shares=self._shares, co_purchase_share=0.0, neighbors=self._neighbors)
-        assert mixed is not None
+        if mixed is None:
+            raise UsageError(
+                f"EASE with the modality shares {self._shares}; expected one above 0 of {', '.join(inputs)}."
+            )
         ends = (np.asarray(mixed.receivers), np.asarray(mixed.senders))
         graph = sp.csr_array((np.asarray(mixed.weights), ends), shape=(dataset.num_items, dataset.num_items))
         return (graph.T @ graph).toarray()
+
+
+def check_ease(l2: float, content_weight: float) -> None:
+    """Raises ValueError unless ``l2`` is a number above 0 and ``content_weight`` one of 0 or more."""
+    if not 0 < l2 < np.inf or not 0 <= content_weight < np.inf:
+        raise ValueError(f"l2 is {l2} and content_weight {content_weight}; expected a number above 0, and 0 or more.")
 
 
 def has_content(dataset: Dataset) -> bool:
@@ -149,4 +160,4 @@ def _item_weights(gram: Float[Array, "items items"], l2: Float[Array, ""]) -> Fl
     return jnp.where(identity > 0, 0.0, -inverse / jnp.diagonal(inverse))
 
 
-__all__ = ["MOST_ITEMS", "Ease", "has_content"]
+__all__ = ["MOST_ITEMS", "Ease", "check_ease", "has_content"]

@@ -14,6 +14,10 @@ from jaxtyping import Float, Int
 from recgoat_jax.data import Interactions
 from recgoat_jax.graphs.knn import check_positive, co_occurrence_graph
 
+Likeness = Literal["cosine", "count"]
+LIKENESSES: tuple[Likeness, ...] = ("cosine", "count")
+"""How alike two items are: the cosine of their users, or the number that they share."""
+
 
 class ItemKnn:
     r"""The sum of the likenesses of an item and those of the user's training items that are among its k nearest.
@@ -49,7 +53,7 @@ class ItemKnn:
         num_users: int,
         num_items: int,
         k: int,
-        similarity: Literal["cosine", "count"] = "cosine",
+        similarity: Likeness = "cosine",
     ) -> None:
         ones = np.ones(len(train), np.float32)
         self._history = sp.csr_array((ones, (train.users, train.items)), shape=(num_users, num_items))
@@ -86,4 +90,4 @@ class ItemKnn:
         return (self._history[users] @ self._graph).toarray()
 
 
-__all__ = ["ItemKnn"]
+__all__ = ["LIKENESSES", "ItemKnn", "Likeness"]

@@ -87,7 +87,11 @@ class TablePart:
                 "more with different labels, the baseline among them."
             )
         for row in self.rows:
-            others = [label for label in labels if label != row.label and row.label != self.baseline]
+            others = [
+                one.label
+                for one in self.rows
+                if one.label != row.label and one.baseline is None and row.label != self.baseline
+            ]
             if row.baseline is not None and row.baseline not in others:
                 raise UsageError(
                     f"part '{self.title}', row '{row.label}': found the baseline '{row.baseline}'; expected "

@@ -1,7 +1,8 @@
 """Runs of a result table in files of some kilobytes: what its figures and tests are made from, and no more.
 
 A run directory has checkpoints and vectors, and is not for keeping. These files are: with them a table is rendered
-again without data, and seeds and rows are added to it without running the others once more.
+again without data, and seeds and rows are added to it without running the others once more (but for the model of a
+blend, whose vectors it needs).
 """
 
 import json
@@ -14,12 +15,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from recgoat_jax.data.feature_files import file_hash
 from recgoat_jax.data.serialize import from_parquet, to_parquet
+from recgoat_jax.data.storage import prepared_hash
+from recgoat_jax.encoders.recipes import DataConfig, PreparedData
 from recgoat_jax.errors import DataError
 from recgoat_jax.evaluation.evaluate import UserMetrics
 from recgoat_jax.evaluation.metrics import RankedTargets, per_user_metrics
 from recgoat_jax.files import write_atomically
 from recgoat_jax.serving.run import Run
+from recgoat_jax.training.experiment import to_json
 from recgoat_jax.training.ranker_run import CHOSEN, shown_settings
 
 _METADATA_KEY = b"recgoat"
@@ -33,6 +38,8 @@ class TableRun:
 
     Attributes:
         settings: hash of the settings of its row, `recgoat_jax.report.result_table.TableRow.settings`.
+        data: recipe of its data, as JSON values, without the places of files.
+        features: what is told of features that came from files, by modality; empty where none did.
         record: what the table's JSON file says of it: seed, epoch, seconds, commit, hardware, metrics.
         per_user: test metrics of every user.
         ranks: held-out pairs of every user row, as in the file: a list a row, of 0-based ranks in ascending order,
@@ -40,6 +47,8 @@ class TableRun:
     """
 
     settings: str
+    data: Mapping[str, Any]
+    features: Mapping[str, Any]
     record: Mapping[str, Any]
     per_user: UserMetrics
     ranks: pa.ListArray
@@ -66,7 +75,26 @@ class TableRun:
         lists = pa.ListArray.from_arrays(
             pa.array(np.append(0, np.cumsum(counts)), pa.int32()), pa.array(ranks, pa.int32())
         )
-        return cls(settings, record, found, lists)
+        return cls(settings, _recipe(run.config["data"]), run.config.get("features", {}), record, found, lists)
+
+    def fits(self, settings: str, data: DataConfig, *, seed: int | None) -> bool:
+        """Whether this is what a row would run now.
+
+        Args:
+            settings: hash of the settings of the row.
+            data: its data; what lies ready is compared by hash, and what does not is trusted to be the same.
+            seed: its seed; None: it has none.
+        """
+        if self.settings != settings or self.data != _recipe(to_json(data)) or seed not in (None, self.record["seed"]):
+            return False
+        ready = prepared_hash(data.directory)
+        if ready is not None and ready != self.per_user.dataset_hash:
+            return False
+        kinds = {"item": data.item_features, "user": data.user_features} if isinstance(data, PreparedData) else {}
+        files = [(f"{kind}/{name}", Path(file)) for kind, pairs in kinds.items() for name, file in pairs]
+        return all(
+            file_hash(file) == self.features.get(name, {}).get("sha256") for name, file in files if file.is_file()
+        )
 
     def write(self, path: Path) -> None:
         """Writes a Parquet file: the column ``ranks``, a list a user row; the rest as JSON in its metadata.
@@ -77,7 +105,8 @@ class TableRun:
             path: the file; its directory exists.
         """
         conditions = {name: getattr(self.per_user, name) for name in _CONDITIONS}
-        described = {"settings": self.settings, "record": self.record, "conditions": conditions}
+        told = {name: getattr(self, name) for name in ("settings", "data", "features", "record")}
+        described = told | {"conditions": conditions}
         table = pa.table({"ranks": self.ranks})
         write_atomically(
             path, to_parquet(table.replace_schema_metadata({_METADATA_KEY: json.dumps(described).encode()}))
@@ -115,7 +144,7 @@ class TableRun:
                 users=grouped.users,
                 values=per_user_metrics(grouped, cutoffs=cutoffs),
             )
-            found = cls(described["settings"], record, metrics, ranks)
+            found = cls(described["settings"], described["data"], described["features"], record, metrics, ranks)
             wrong = [
                 name
                 for name, value in metrics.means.items()
@@ -126,6 +155,13 @@ class TableRun:
         if wrong:
             raise _damaged(path, f"ranks that do not give its {', '.join(wrong)}")
         return found
+
+
+def _recipe(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe without places; of features from files their names."""
+    kept = {name: value for name, value in data.items() if name not in ("directory", "root")}
+    files = {name: [one for one, _ in kept[name]] for name in ("item_features", "user_features") if name in kept}
+    return kept | files
 
 
 def _damaged(path: Path, found: str) -> DataError:

@@ -9,7 +9,8 @@ class Recommendation:
 
     Attributes:
         item: external id.
-        score: dot product of the vectors, in a blend with another ranker's score added, or that of a ranker alone; comparable within one user's list.
+        score: dot product of the vectors, in a blend with another ranker's score added, or that of a ranker alone;
+            comparable within one user's list.
         title: the item's title where the data has one.
     """
 

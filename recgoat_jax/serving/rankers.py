@@ -1,5 +1,8 @@
 """Rankers of finished runs that remember pairs of items, made again from data and settings."""
 
+from dataclasses import fields
+from typing import get_args
+
 from recgoat_jax.errors import DataError
 from recgoat_jax.evaluation.ranking import ScoreBlock
 from recgoat_jax.serving.run import Run
@@ -22,9 +25,10 @@ def memory_of(run: Run) -> ScoreBlock:
     blend = "beside" in run.config
     told = run.config["beside"] if blend else run.config
     try:
-        names = set(told) - {"data", "dataset_directory", "dataset_hash", "features", "feature_files", CHOSEN}
-        experiment = from_json(MemoryExperiment, {name: told[name] for name in names})
-        chosen = run.config[CHOSEN_BESIDE if blend else CHOSEN]
+        (kind,) = (one for one in get_args(MemoryExperiment) if one.__name__ == told["type"])
+        names = {one.name for one in fields(kind)} - {"data"}
+        experiment = from_json(kind, {name: told[name] for name in names})
+        chosen = {name: run.config[CHOSEN_BESIDE if blend else CHOSEN][name] for name in experiment.settings}
     except (KeyError, TypeError, ValueError) as error:
         raise DataError.at(
             run.directory,

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from recgoat_jax.data.dataset import Dataset, Interactions
 from recgoat_jax.data.feature_files import file_hash, load_npz
 from recgoat_jax.data.storage import read_dataset
-from recgoat_jax.encoders.attach import attach_features
+from recgoat_jax.encoders.attach import FilesByModality, attach_features
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation import EvalResult, TopK, top_k, top_k_from_scores
 from recgoat_jax.evaluation.ranking import ScoreBlock
@@ -99,10 +99,21 @@ class Run:
 
     @cached_property
     def dataset_with_features(self) -> Dataset:
-        """The prepared data with the features that the run took from files; recommending does not need them.
+        """The prepared data with the features that the run took from files; lists by vectors do not need them.
 
         Raises:
-            DataError: as for `dataset`; or a feature file is gone, or holds something else.
+            DataError: as for `dataset` and `feature_files`.
+        """
+        files = self.feature_files
+        attached = attach_features(self.dataset, item_features=files["item"], user_features=files["user"])
+        return attached.dataset
+
+    @cached_property
+    def feature_files(self) -> Mapping[str, FilesByModality]:
+        """Files that the run took features from: ``"item"`` and ``"user"`` to pairs of a modality and a file.
+
+        Raises:
+            DataError: a file is gone, or holds something else than it held for the run.
         """
         files: dict[str, str] = self.config.get("feature_files", {})
         pairs: dict[str, list[tuple[str, Path]]] = {"item": [], "user": []}
@@ -118,8 +129,7 @@ class Run:
                     action="Put the file back in its place.",
                 )
             pairs[kind].append((name, path))
-        attached = attach_features(self.dataset, item_features=tuple(pairs["item"]), user_features=tuple(pairs["user"]))
-        return attached.dataset
+        return {kind: tuple(found) for kind, found in pairs.items()}
 
     @cached_property
     def vectors(self) -> ServedVectors:

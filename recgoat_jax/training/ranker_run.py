@@ -4,12 +4,13 @@ Nothing is trained here: the model of a blend is a run of its own. The directory
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -25,8 +26,9 @@ from recgoat_jax.graphs.knn import check_positive
 from recgoat_jax.lock import run_lock
 from recgoat_jax.models.blend import Blend
 from recgoat_jax.models.content_knn import ContentKnn
-from recgoat_jax.models.ease import Ease, has_content
-from recgoat_jax.models.item_knn import ItemKnn
+from recgoat_jax.models.ease import Ease, check_ease, has_content
+from recgoat_jax.models.item_knn import LIKENESSES, ItemKnn, Likeness
+from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.progress import ProgressLine
 from recgoat_jax.training.environment import environment
 from recgoat_jax.training.experiment import Experiment, to_json
@@ -51,8 +53,6 @@ CHOSEN_BESIDE = "chosen_beside"
 
 BLEND_WEIGHTS = (0.0, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 """From the model alone to mostly the other ranker."""
-
-LinkKind = Literal["cosine", "count"]
 
 
 @dataclass(frozen=True)
@@ -86,17 +86,22 @@ class ItemKnnExperiment:
     """Where the data comes from."""
     neighbors: tuple[int, ...] = (3, 10, 30, 100, 300, 1000)
     """Numbers of neighbours k that are tried on validation; the first of equals is taken."""
-    similarities: tuple[LinkKind, ...] = ("cosine", "count")
+    similarities: tuple[Likeness, ...] = LIKENESSES
     """Likenesses of items that are tried."""
     selection_metric: str = "recall@20"
     """Validation metric that chooses, unrounded."""
     cutoffs: tuple[int, ...] = CUTOFFS
     """Cut-offs k of the metrics that are written."""
 
+    settings: ClassVar = ("k", "similarity")
+    """Names of what validation chooses."""
+
     def __post_init__(self) -> None:
         _check_not_empty(neighbors=self.neighbors, similarities=self.similarities)
         for k in self.neighbors:
             check_positive(neighbors=k)
+        if unknown := set(self.similarities) - set(LIKENESSES):
+            raise ValueError(f"similarities has {sorted(unknown)}; expected some of {', '.join(LIKENESSES)}.")
 
 
 @dataclass(frozen=True)
@@ -120,9 +125,28 @@ class EaseExperiment:
     cutoffs: tuple[int, ...] = CUTOFFS
     """Cut-offs k of the metrics that are written."""
 
+    settings: ClassVar = ("l2", "content_weight")
+    """Names of what validation chooses."""
+
     def __post_init__(self) -> None:
         _check_not_empty(l2=self.l2, content_weights=self.content_weights)
         check_positive(neighbors=self.neighbors)
+        for l2, weight in product(self.l2, self.content_weights):
+            check_ease(l2, weight)
+
+    @classmethod
+    def beside(cls, trained: Experiment, name: str) -> "EaseExperiment":
+        """EASE on the data of a model, chosen as the model's epoch is; of RecGOAT with its k and shares of modalities.
+
+        Args:
+            trained: the experiment of the model.
+            name: of the run.
+        """
+        loop, model = trained.loop, trained.model
+        made = cls(name, trained.data, selection_metric=loop.selection_metric, cutoffs=loop.cutoffs)
+        if isinstance(model, RecGoatConfig):
+            return replace(made, neighbors=model.neighbors, modality_shares=model.modality_shares)
+        return made
 
 
 MemoryExperiment = ItemKnnExperiment | EaseExperiment
@@ -144,6 +168,8 @@ class BlendExperiment:
 
     def __post_init__(self) -> None:
         _check_not_empty(weights=self.weights)
+        if wrong := [weight for weight in self.weights if not math.isfinite(weight)]:
+            raise ValueError(f"weights has {wrong}; expected finite numbers.")
         if len({self.name, self.trained.name, self.beside.name}) < 3:
             raise ValueError(
                 f"the names are '{self.name}', '{self.trained.name}' and '{self.beside.name}'; expected three "

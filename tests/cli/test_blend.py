@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from recgoat_jax.cli.main import main
-from recgoat_jax.data import Dataset, write_dataset
+from recgoat_jax.data import Dataset, content_hash, write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
-from recgoat_jax.errors import UsageError
+from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.evaluation import Evaluator
 from recgoat_jax.evaluation.ranking import ScoreBlock
 from recgoat_jax.models import Blend, BprMfConfig, Ease, ItemKnn
 from recgoat_jax.serving import Run, load_run
+from recgoat_jax.serving.trained import run_experiment
 from recgoat_jax.training import Experiment, LoopConfig, train
 from tests.runs import random_dataset
 
@@ -104,7 +105,12 @@ def test_what_cannot_be_blended_is_refused(trained: Run, capsys: pytest.CaptureF
     assert "weights" in capsys.readouterr().err
     assert main(["blend", str(trained.directory.parent)]) == 3
     other = trained.directory.with_name("other")
-    for options, named in ((["--beside", "item-knn", "--neighbors", "0"], "neighbors"), (["--l2"], "l2 is empty")):
+    for options, named in (
+        (["--beside", "item-knn", "--neighbors", "0"], "neighbors is 0"),
+        (["--l2"], "l2 is empty"),
+        (["--l2", "-1"], "l2 is -1.0"),
+        (["--weights", "nan"], "weights has [nan]"),
+    ):
         assert main(["blend", str(trained.directory), "--workdir", str(other), *options]) == 2
         assert named in capsys.readouterr().err
     assert not other.exists()
@@ -124,3 +130,44 @@ def test_the_run_is_found_from_anywhere(trained: Run, monkeypatch: pytest.Monkey
     assert main(moved) == 3
     assert main([*moved, "--data", str(tmp_path / "data")]) == 0
     assert (tmp_path / "moved-and-ease" / "result.json").exists()
+
+
+def test_features_from_a_file_are_the_run_s_own(
+    trained: Run, dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """EASE reads what the model read: not without them, and not others of the same name."""
+    bare = replace(dataset, item_features={})
+    write_dataset(replace(bare, manifest=replace(bare.manifest, hash=content_hash(bare))), tmp_path / "data")
+    table = dataset.item_features["image"]
+    file = tmp_path / "image.npz"
+    np.savez(file, ids=np.array(dataset.items.ids)[table.present], values=table.values[table.present])
+    data = PreparedData(tmp_path / "data", item_features=(("image", file),))
+    experiment = replace(run_experiment(trained), data=data)
+    train(experiment, workdir=tmp_path / "run", quiet=True)
+    blend = ["blend", str(tmp_path / "run"), "--l2", "3", "--content-weights", "0.5", "--weights", "1", "--quiet"]
+    assert main(blend) == 0
+    capsys.readouterr()
+    user = int(np.bincount(dataset.train.users).argmax())
+    (listed,) = load_run(tmp_path / "run-and-ease" / "beside").recommend([dataset.users.ids[user]], k=3)
+    expected = Ease(dataset, l2=3.0, content_weight=0.5)(np.array([user]))[0]
+    np.testing.assert_allclose(
+        [entry.score for entry in listed.items],
+        [expected[dataset.items.ids.index(entry.item)] for entry in listed.items],
+        rtol=1e-4,
+    )
+    assert np.abs(expected[-3:]).max() > 0
+    np.savez(file, ids=np.array(dataset.items.ids)[table.present], values=table.values[table.present] + 1)
+    again = [*blend, "--workdir", str(tmp_path / "again")]
+    assert main(again) == 3
+    assert "image.npz: found another file" in capsys.readouterr().err
+    assert main(["recommend", str(tmp_path / "run-and-ease"), "--users", dataset.users.ids[4]]) == 3
+    assert "image.npz: found another file" in capsys.readouterr().err
+    # Without content nothing of it is read.
+    assert main([*blend[:5], "0", *blend[6:], "--workdir", str(tmp_path / "plain")]) == 0
+
+
+def test_a_run_of_an_older_version_says_so(trained: Run, dataset: Dataset) -> None:
+    config = {**trained.config, "type": "ItemKnnExperiment", "neighbors": [3], "chosen": {"k": 3}}
+    older = replace(trained, config=config, result={**trained.result, "model": "ItemKnn"})
+    with pytest.raises(DataError, match="a config that cannot be read .*Run it again"):
+        older.recommend([dataset.users.ids[4]])

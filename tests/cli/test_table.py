@@ -124,6 +124,12 @@ def test_runs_of_other_settings_are_refused_before_anything_runs(command: TableC
         ):
             run(replace(command, table=wider, seeds=(2, 1, 0), render=render))
     assert not (command.out / "bpr-seed2").exists()
+    # Of a blend the runs that it is made of are looked at as well.
+    told = r"(?s)2 runs.*bpr-seed0: model.*bpr.item_knn-seed0: trained.model.dim: stored 4"
+    with pytest.raises(UsageError, match=told):
+        UsageError, match=r"(?s)2 runs.*bpr-seed0: model.*bpr.item_knn-seed0: trained.model.dim: stored 4"
+    ):
+        run(replace(command, table=wider, seeds=(0,), parts=("few",)))
     # The stored figures are not those of the settings that the table has now either.
     file.write_text(text.replace("dim=4", "dim=8"))
     try:
@@ -175,6 +181,29 @@ def test_kept_runs_need_no_run_directories_and_grow_by_seeds(
     assert third["test"] == json.loads((elsewhere.out / "bpr-seed2" / "result.json").read_text())["test"]
 
 
+def test_a_blend_is_made_again_with_the_model_that_its_row_has(
+    command: TableCommand, folder: Path, tmp_path: Path
+) -> None:
+    """Its vectors are not kept, so that the model is trained again: to the same figures, or nothing is kept."""
+    results = tmp_path / "results"
+    shutil.copytree(folder / "results", results)
+    blend = results / "blocks.runs" / "bpr.item_knn-seed0.parquet"
+    blend.unlink()
+    elsewhere = replace(command, parts=("few",), seeds=(0,), out=tmp_path / "runs", results=results)
+    other = TableRun.read(folder_run(folder, "bpr-seed1"))
+    replace(other, record={**other.record, "seed": 0}).write(results / "blocks.runs" / "bpr-seed0.parquet")
+    with pytest.raises(DataError, match=r"bpr-seed0.parquet: found the figures of another training .*Delete this file"):
+        run(elsewhere)
+    assert not blend.exists()
+    (results / "blocks.runs" / "bpr-seed0.parquet").unlink()
+    run(elsewhere)
+    assert TableRun.read(blend).record["test"] == TableRun.read(folder_run(folder, blend.stem)).record["test"]
+
+
+def folder_run(folder: Path, name: str) -> Path:
+    return folder / "results" / "blocks.runs" / f"{name}.parquet"
+
+
 def test_kept_runs_of_other_settings_are_run_anew(command: TableCommand, folder: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     shutil.copytree(folder / "results", results)
@@ -220,6 +249,12 @@ def test_a_row_is_verified_bit_for_bit(command: TableCommand, folder: Path, caps
     # It is trained again each time: an old answer would say nothing of this program.
     assert (folder / "runs" / "verify" / "bpr-seed1" / "result.json").stat().st_mtime_ns > first
     path.write_text(json.dumps(before))
+    blend = [*arguments[:-3], "0", "--verify", "BPR + item kNN"]
+    assert main(blend) == 0
+    parts = [folder / "runs" / "verify" / name / "result.json" for name in ("bpr-seed0", "items", "bpr.item_knn-seed0")]
+    times = [path.stat().st_mtime_ns for path in parts]
+    assert main(blend) == 0
+    assert all(path.stat().st_mtime_ns > time for path, time in zip(parts, times, strict=True))
     assert main([*arguments[:-3], "7", "--verify", "BPR"]) == 3
     assert "no figures of 'BPR' with seed 7" in capsys.readouterr().err
     assert main([*arguments[:-3], "7", "--verify", "content kNN"]) == 0

@@ -87,6 +87,10 @@ def test_bad_settings_and_data_are_refused(data: Dataset, monkeypatch: pytest.Mo
     assert not ease.has_content(bare)
     with pytest.raises(UsageError, match="content weight above 0 on 'random'; expected data with item features"):
         Ease(bare, l2=1.0, content_weight=1.0)
+    with pytest.raises(UsageError, match=r"modality shares .*expected one above 0 of image, text"):
+        Ease(data, l2=1.0, content_weight=1.0, modality_shares={"image": 0.0, "text": 0.0})
+    with pytest.raises(UsageError, match="l2 = 1e-30: found weights that are not finite; expected a larger l2"):
+        Ease(data, l2=1e-30)
     monkeypatch.setattr(ease, "MOST_ITEMS", 30)
     with pytest.raises(UsageError, match="EASE on 31 items; expected at most 30"):
         Ease(data, l2=1.0)

@@ -111,6 +111,8 @@ def test_a_row_may_have_its_own_baseline(content: dict, runs: dict[str, list[Tab
     # Without that row neither is tested.
     few = part_content(own, {**runs, "BPR_100%": runs["BPR_100%"][:1]}, seeds=(0, 1), command="c")
     assert [row["against_baseline"] for row in few["rows"]] == [None, None, None]
+    with pytest.raises(UsageError, match="found the baseline 'BPR_100%'; expected one of most popular"):
+        replace(own, rows=(POPULAR, replace(BPR, baseline=POPULAR.label), own.rows[2]))
     for wrong in (replace(KNN, baseline="x"), replace(KNN, baseline=KNN.label), replace(POPULAR, baseline=KNN.label)):
         with pytest.raises(UsageError, match=f"row '{wrong.label}': found the baseline '{wrong.baseline}'"):
             replace(PART, rows=(*(row for row in PART.rows if row.label != wrong.label), wrong))

@@ -1,5 +1,6 @@
 """Kept runs: the metrics of every user come back from ranks alone, and a file that contradicts itself is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recgoat_jax.data import Dataset
+from recgoat_jax.data import Dataset, write_dataset
+from recgoat_jax.data.feature_files import file_hash
+from recgoat_jax.encoders.recipes import ExampleData, PreparedData
 from recgoat_jax.errors import DataError
 from recgoat_jax.report.table_runs import TableRun
 from recgoat_jax.serving import Run, load_run
+from recgoat_jax.training.experiment import to_json
 from tests.runs import random_dataset, random_vectors, write_run
 
 
@@ -46,6 +50,36 @@ def test_everything_comes_back_to_the_bit(run: Run, file: Path) -> None:
     assert kept.record == TableRun.of(run, "abc").record
     assert kept.record["test"] == run.result["test"]
     assert kept.record["hardware"] == run.hardware
+
+
+def test_other_settings_seeds_and_data_do_not_fit(dataset: Dataset, run: Run, file: Path, tmp_path: Path) -> None:
+    prepared = Path(run.config["dataset_directory"])
+    kept = TableRun.read(file)
+    assert kept.fits("abc", PreparedData(prepared), seed=0)
+    assert kept.fits("abc", PreparedData(prepared), seed=None)
+    # Data that is not there is trusted; another place is no other data.
+    assert kept.fits("abc", PreparedData(tmp_path / "gone"), seed=0)
+    assert not kept.fits("other", PreparedData(prepared), seed=0)
+    assert not kept.fits("abc", PreparedData(prepared), seed=1)
+    assert not kept.fits("abc", ExampleData(prepared), seed=0)
+    assert not kept.fits("abc", PreparedData(prepared, item_features=(("text", Path("text.npz")),)), seed=0)
+    other = random_dataset(seed=5)
+    write_dataset(other, tmp_path / "other")
+    assert not kept.fits("abc", PreparedData(tmp_path / "other"), seed=0)
+
+
+def test_features_from_files_fit_by_content(dataset: Dataset, run: Run, tmp_path: Path) -> None:
+    features = tmp_path / "text.npz"
+    features.write_bytes(b"one")
+    data = PreparedData(tmp_path / "gone", item_features=(("text", features),))
+    told = {"data": to_json(data), "features": {"item/text": {"sha256": file_hash(features)}}}
+    TableRun.of(replace(run, config={**run.config, **told}), "abc").write(tmp_path / "run.parquet")
+    kept = TableRun.read(tmp_path / "run.parquet")
+    assert kept.fits("abc", data, seed=0)
+    assert kept.fits("abc", replace(data, item_features=(("text", tmp_path / "nowhere.npz"),)), seed=0)
+    assert not kept.fits("abc", replace(data, item_features=(("image", features),)), seed=0)
+    features.write_bytes(b"two")
+    assert not kept.fits("abc", data, seed=0)
 
 
 def test_a_file_holds_neither_ids_nor_items(file: Path, dataset: Dataset) -> None:
