@@ -127,8 +127,6 @@ def test_runs_of_other_settings_are_refused_before_anything_runs(command: TableC
     # Of a blend the runs that it is made of are looked at as well.
     told = r"(?s)2 runs.*bpr-seed0: model.*bpr.item_knn-seed0: trained.model.dim: stored 4"
     with pytest.raises(UsageError, match=told):
-        UsageError, match=r"(?s)2 runs.*bpr-seed0: model.*bpr.item_knn-seed0: trained.model.dim: stored 4"
-    ):
         run(replace(command, table=wider, seeds=(0,), parts=("few",)))
     # The stored figures are not those of the settings that the table has now either.
     file.write_text(text.replace("dim=4", "dim=8"))
