@@ -69,7 +69,7 @@ $(VENV)/.dev.stamp: $(VENV)/.test.stamp
 
 install: $(VENV)/.dev.stamp  ## a virtual environment with everything for development
 
-demo: $(VENV)/.example.stamp  ## prepare the example data, train three models, compare, recommend, draw
+demo: $(VENV)/.example.stamp  ## prepare the example data, train models, compare, recommend, draw
 	@$(PY) -m experiments.demo $(if $(PROFILES),--profiles '$(PROFILES)')
 
 demo-own: $(VENV)/.own.stamp  ## two tables and a folder of pictures of your own: from features to a page of recommendations

@@ -1,4 +1,4 @@
-"""The demonstration: example data, three models under one protocol, a table, recommendations, figures.
+"""The demonstration: example data, four models and two together, a table, recommendations, figures.
 
 Command:  make demo [PROFILES=FILE]   (or python -m experiments.demo [--profiles FILE])
 Cost:     about 2 minutes on 2 CPU cores, install aside
@@ -28,6 +28,7 @@ from recgoat_jax.errors import RecgoatError
 from recgoat_jax.report import draw_curves, draw_fusion_weights
 from recgoat_jax.serving import load_run
 from recgoat_jax.training import train
+from recgoat_jax.training.ranker_run import BlendExperiment, EaseExperiment, run_ranker
 
 OUT = Path("demo")
 
@@ -59,11 +60,17 @@ def main() -> int:
         train(experiment, workdir=OUT / "runs" / experiment.name) for experiment in (MOST_POPULAR, LIGHTGCN, recgoat)
     ]
 
-    print("\n4. Test figures, all items ranked")
-    Console().print(compare(CompareCommand(tuple(run.directory for run in runs), baseline=LIGHTGCN.name)).to_rich())
+    ease = EaseExperiment.beside(recgoat, "ease")
+    both = BlendExperiment("recgoat+ease", recgoat, ease)
+    # The blend comes last: it makes EASE's run, and takes RecGOAT's.
+    blend = run_ranker(both, workdir=OUT / "runs" / both.name)
+    compared = [*(run.directory for run in runs), OUT / "runs" / ease.name, blend.directory]
 
-    print("\n5. Recommendations of RecGOAT")
-    served = load_run(runs[-1].directory)
+    print("\n4. Test figures, all items ranked")
+    Console().print(compare(CompareCommand(tuple(compared), baseline=LIGHTGCN.name)).to_rich())
+
+    print("\n5. Recommendations of RecGOAT and EASE")
+    served = load_run(blend.directory)
     for one in served.recommend(list(data.dataset.users.ids[:3]), k=5):
         print(f"user {one.user}")
         for item in one.items:

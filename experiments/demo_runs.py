@@ -1,4 +1,4 @@
-"""The three runs of the demonstration: MovieLens-100K on a small budget.
+"""The trained runs of the demonstration: MovieLens-100K on a small budget.
 
 They are ``lightgcn_ml_100k`` and ``recgoat_ml_100k`` with fewer epochs, less patience and fewer validations.
 Command: make demo
