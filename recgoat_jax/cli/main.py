@@ -25,6 +25,7 @@ COMMANDS = {
     "prepare": "turn raw tables, or a known data set, into a prepared directory",
     "features": "features from texts, pictures or profiles, by an encoder, with a card of where they come from",
     "train": "train an experiment, or a model on a prepared directory",
+    "rank": "EASE, item kNN or content kNN: rankers without training, their settings chosen on validation",
     "tune": "a search for settings on validation alone, within a budget of trials and minutes",
     "plan": "whether an experiment fits a slice of chips, and what it costs, before anything is paid",
     "blend": "EASE or item kNN beside a finished run's model, with a weight that validation chooses",

@@ -13,6 +13,7 @@ from typing import Annotated
 import tyro
 from etils import epath
 
+from recgoat_jax.cli.result_lines import metric_lines
 from recgoat_jax.cli.supervise import end_of_trainer, end_with_parent, is_watched, supervised
 from recgoat_jax.encoders.recipes import PreparedData, with_root
 from recgoat_jax.errors import UsageError
@@ -142,9 +143,7 @@ def report(command: TrainCommand) -> int:
         return 0
     print(f"{result.name} ({result.model}) on {result.dataset_name}, {result.protocol}, seed {result.seed}")
     print(f"selected epoch {result.best_epoch} of {result.epochs}, {result.seconds:.0f} s, in {result.directory}")
-    for split, metrics in (("valid", result.valid), ("test", result.test)):
-        shown = (f"{name} {metrics[name]:.4f}" for name in metrics if name.startswith(("recall@", "ndcg@")))
-        print(f"{split:<5}  " + "  ".join(shown))
+    print("\n".join(metric_lines(result)))
     return 0
 
 
