@@ -15,8 +15,10 @@ from recgoat_jax.data import Interactions
 from recgoat_jax.graphs.knn import check_positive, co_occurrence_graph
 
 Likeness = Literal["cosine", "count"]
-LIKENESSES: tuple[Likeness, ...] = ("cosine", "count")
 """How alike two items are: the cosine of their users, or the number that they share."""
+
+LIKENESSES: tuple[Likeness, ...] = ("cosine", "count")
+"""All likenesses, in the order in which they are tried."""
 
 
 class ItemKnn:
