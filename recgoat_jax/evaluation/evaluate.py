@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -69,6 +69,11 @@ class UserMetrics:
     users: Int[np.ndarray, " users"]
     values: Mapping[str, Float[np.ndarray, " users"]]
 
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """The circumstances, as arguments of the class; as JSON values, `stored_conditions` reads them back."""
+        return {name: getattr(self, name) for name in _CONDITIONS}
+
     @cached_property
     def means(self) -> dict[str, float]:
         """Means over users, unrounded: ``{"recall@10": ...}``."""
@@ -111,7 +116,7 @@ class EvalResult(UserMetrics):
                 "ranks": pa.ListArray.from_arrays(offsets, pa.array(self.ranks, pa.int32())),
             }
         )
-        described = {name: getattr(self, name) for name in _DESCRIPTION}
+        described = self.conditions | {"beyond": self.beyond}
         table = table.replace_schema_metadata({_METADATA_KEY: json.dumps(described).encode()})
         write_atomically(path, to_parquet(table))
 
@@ -138,12 +143,7 @@ class EvalResult(UserMetrics):
             lists = table["items"].combine_chunks()
             counts = np.diff(lists.offsets.to_numpy())
             return cls(
-                dataset_name=described["dataset_name"],
-                dataset_hash=described["dataset_hash"],
-                protocol=described["protocol"],
-                split=described["split"],
-                excluded=tuple(described["excluded"]),
-                cutoffs=tuple(described["cutoffs"]),
+                **stored_conditions(described),
                 beyond=described["beyond"],
                 users=users,
                 user_ids=tuple(table["user"].to_pylist()),
@@ -161,7 +161,16 @@ class EvalResult(UserMetrics):
             ) from error
 
 
-_DESCRIPTION = ("dataset_name", "dataset_hash", "protocol", "split", "excluded", "cutoffs", "beyond")
+_CONDITIONS = ("dataset_name", "dataset_hash", "protocol", "split", "excluded", "cutoffs")
+
+
+def stored_conditions(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """`UserMetrics.conditions` out of JSON values that hold them among others.
+
+    Raises:
+        KeyError: one is missing.
+    """
+    return {name: tuple(value) if isinstance(value := stored[name], list) else value for name in _CONDITIONS}
 
 
 class Evaluator:
@@ -304,4 +313,4 @@ def evaluate(
     return evaluator(vectors, with_beyond_accuracy=with_beyond_accuracy)
 
 
-__all__ = ["CUTOFFS", "EvalResult", "Evaluator", "ExcludedSplit", "UserMetrics", "evaluate"]
+__all__ = ["CUTOFFS", "EvalResult", "Evaluator", "ExcludedSplit", "UserMetrics", "evaluate", "stored_conditions"]

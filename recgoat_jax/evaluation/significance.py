@@ -241,17 +241,7 @@ def mean_of_repeats(results: Sequence[UserMetrics]) -> UserMetrics:
     check_comparable({f"repeat {position + 1}": result for position, result in enumerate(results)})
     shared = [name for name in results[0].values if all(name in result.values for result in results)]
     values = {name: np.mean([result.values[name] for result in results], axis=0) for name in shared}
-    first = results[0]
-    return UserMetrics(
-        dataset_name=first.dataset_name,
-        dataset_hash=first.dataset_hash,
-        protocol=first.protocol,
-        split=first.split,
-        excluded=first.excluded,
-        cutoffs=first.cutoffs,
-        users=first.users,
-        values=values,
-    )
+    return UserMetrics(**results[0].conditions, users=results[0].users, values=values)
 
 
 def compare(

@@ -20,7 +20,7 @@ from recgoat_jax.data.serialize import from_parquet, to_parquet
 from recgoat_jax.data.storage import prepared_hash
 from recgoat_jax.encoders.recipes import DataConfig, PreparedData
 from recgoat_jax.errors import DataError
-from recgoat_jax.evaluation.evaluate import UserMetrics
+from recgoat_jax.evaluation.evaluate import UserMetrics, stored_conditions
 from recgoat_jax.evaluation.metrics import RankedTargets, per_user_metrics
 from recgoat_jax.files import write_atomically
 from recgoat_jax.serving.run import Run
@@ -29,7 +29,6 @@ from recgoat_jax.training.ranker_run import CHOSEN, shown_settings
 
 _METADATA_KEY = b"recgoat"
 _RECORDED = ("seed", "best_epoch", "seconds", "commit", "dataset", "valid", "test")
-_CONDITIONS = ("dataset_name", "dataset_hash", "protocol", "split", "excluded", "cutoffs")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +103,8 @@ class TableRun:
         Args:
             path: the file; its directory exists.
         """
-        conditions = {name: getattr(self.per_user, name) for name in _CONDITIONS}
         told = {name: getattr(self, name) for name in ("settings", "data", "features", "record")}
-        described = told | {"conditions": conditions}
+        described = told | {"conditions": self.per_user.conditions}
         table = pa.table({"ranks": self.ranks})
         write_atomically(
             path, to_parquet(table.replace_schema_metadata({_METADATA_KEY: json.dumps(described).encode()}))
@@ -132,18 +130,9 @@ class TableRun:
             counts = np.diff(ranks.offsets.to_numpy())
             users = np.repeat(np.arange(len(counts)), counts)
             grouped = RankedTargets.of(users, ranks.flatten().to_numpy())
-            record, conditions = described["record"], described["conditions"]
-            cutoffs = tuple(conditions["cutoffs"])
-            metrics = UserMetrics(
-                dataset_name=conditions["dataset_name"],
-                dataset_hash=conditions["dataset_hash"],
-                protocol=conditions["protocol"],
-                split=conditions["split"],
-                excluded=tuple(conditions["excluded"]),
-                cutoffs=cutoffs,
-                users=grouped.users,
-                values=per_user_metrics(grouped, cutoffs=cutoffs),
-            )
+            record, conditions = described["record"], stored_conditions(described["conditions"])
+            values = per_user_metrics(grouped, cutoffs=conditions["cutoffs"])
+            metrics = UserMetrics(**conditions, users=grouped.users, values=values)
             found = cls(described["settings"], described["data"], described["features"], record, metrics, ranks)
             wrong = [
                 name

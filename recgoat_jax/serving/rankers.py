@@ -3,9 +3,9 @@
 from dataclasses import fields
 from typing import get_args
 
-from recgoat_jax.errors import DataError
 from recgoat_jax.evaluation.ranking import ScoreBlock
 from recgoat_jax.serving.run import Run
+from recgoat_jax.serving.trained import readable_config
 from recgoat_jax.training.experiment import from_json
 from recgoat_jax.training.ranker_run import CHOSEN, CHOSEN_BESIDE, MemoryExperiment, memory_ranker
 
@@ -24,18 +24,11 @@ def memory_of(run: Run) -> ScoreBlock:
     """
     blend = "beside" in run.config
     told = run.config["beside"] if blend else run.config
-    try:
+    with readable_config(run, action="Run it again: delete the directory and start the same command."):
         (kind,) = (one for one in get_args(MemoryExperiment) if one.__name__ == told["type"])
         names = {one.name for one in fields(kind)} - {"data"}
         experiment = from_json(kind, {name: told[name] for name in names})
         chosen = {name: run.config[CHOSEN_BESIDE if blend else CHOSEN][name] for name in experiment.settings}
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError.at(
-            run.directory,
-            found=f"a config that cannot be read ({error})",
-            expected="the settings of a run of this version",
-            action="Run it again: delete the directory and start the same command.",
-        ) from error
     # Interactions alone need no features, which may lie in files that are gone.
     dataset = run.dataset_with_features if chosen.get("content_weight") else run.dataset
     return memory_ranker(experiment, dataset)(chosen)

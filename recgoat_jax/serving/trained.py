@@ -1,5 +1,7 @@
 """The model of a finished run: as training started it, and with the parameters that gave the result."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -38,14 +40,29 @@ def run_experiment(run: Run) -> Experiment:
 
 
 def _settings(run: Run, kind: Any, value: Any) -> Any:
-    try:
+    with readable_config(run, action="Train the run again."):
         return from_json(kind, value)
+
+
+@contextmanager
+def readable_config(run: Run, *, action: str) -> Iterator[None]:
+    """Says of a config that cannot be read which run it is of.
+
+    Args:
+        run: the run.
+        action: what to do.
+
+    Raises:
+        DataError: in place of what reading its JSON values raises.
+    """
+    try:
+        yield
     except (KeyError, TypeError, ValueError) as error:
         raise DataError.at(
             run.directory,
             found=f"a config that cannot be read ({error})",
             expected="the settings of a run of this version",
-            action="Train the run again.",
+            action=action,
         ) from error
 
 
