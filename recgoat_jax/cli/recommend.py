@@ -82,10 +82,7 @@ def run(command: RecommendCommand) -> list[UserRecommendations]:
     options = {name: getattr(command, name) for name in ("k", "exclude_seen", "exclude", "scoring")}
     lists = finished.recommend(users_of(command), **options)
     if command.history:
-        # It needs the model, whose libraries take seconds to load.
-        from recgoat_jax.serving.cold_start import ColdStart
-
-        lists += ColdStart(finished).recommend([command.history], **options)
+        lists += finished.recommend_histories([command.history], **options)
     if command.html is not None:
         _write_page(command, command.html, finished, lists)
     return lists

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from recgoat_jax.data import Dataset
 from recgoat_jax.errors import UsageError
+from recgoat_jax.models.histories import history_matrix
 from recgoat_jax.models.rec_goat_inputs import modality_inputs
 from recgoat_jax.models.rec_goat_item_graphs import mixed_item_graph
 
@@ -69,9 +70,7 @@ class Ease:
                 "of items by items. Item kNN takes any number."
             )
         self._dataset, self._neighbors, self._shares = dataset, neighbors, dict(modality_shares or {})
-        pairs = dataset.train
-        ones = np.ones(len(pairs), np.float32)
-        self._history = sp.csr_array((ones, (pairs.users, pairs.items)), shape=(dataset.num_users, dataset.num_items))
+        self._history = history_matrix(dataset.train, num_users=dataset.num_users, num_items=dataset.num_items)
         self._weights = self._solved(l2, content_weight)
 
     def with_settings(self, *, l2: float, content_weight: float) -> "Ease":
@@ -98,7 +97,15 @@ class Ease:
 
     def __call__(self, users: Int[np.ndarray, " batch"]) -> Float[np.ndarray, "batch items"]:
         """Scores of all items for some users."""
-        return np.asarray(self._history[users] @ self._weights)
+        return self.of_histories(self._history[users])
+
+    def of_histories(self, histories: sp.csr_array) -> Float[np.ndarray, "batch items"]:
+        """Scores of all items for anybody.
+
+        Args:
+            histories: ``batch x items``, 1 where somebody has the item (`history_matrix`).
+        """
+        return np.asarray(histories @ self._weights)
 
     def _solved(self, l2: float, content_weight: float) -> Float[np.ndarray, "items items"]:
         check_ease(l2, content_weight)

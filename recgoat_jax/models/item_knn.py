@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 
 from recgoat_jax.data import Interactions
 from recgoat_jax.graphs.knn import check_positive, co_occurrence_graph
+from recgoat_jax.models.histories import history_matrix
 
 Likeness = Literal["cosine", "count"]
 """How alike two items are: the cosine of their users, or the number that they share."""
@@ -57,8 +58,7 @@ class ItemKnn:
         k: int,
         similarity: Likeness = "cosine",
     ) -> None:
-        ones = np.ones(len(train), np.float32)
-        self._history = sp.csr_array((ones, (train.users, train.items)), shape=(num_users, num_items))
+        self._history = history_matrix(train, num_users=num_users, num_items=num_items)
         # Sorted by item, then by falling likeness.
         self._nearest = co_occurrence_graph(train, num_items, k=k, similarity=similarity)
         self._most, self._graph = k, self._graph_of(k)
@@ -89,7 +89,15 @@ class ItemKnn:
 
     def __call__(self, users: Int[np.ndarray, " batch"]) -> Float[np.ndarray, "batch items"]:
         """Scores of all items for some users."""
-        return (self._history[users] @ self._graph).toarray()
+        return self.of_histories(self._history[users])
+
+    def of_histories(self, histories: sp.csr_array) -> Float[np.ndarray, "batch items"]:
+        """Scores of all items for anybody.
+
+        Args:
+            histories: ``batch x items``, 1 where somebody has the item (`history_matrix`).
+        """
+        return (histories @ self._graph).toarray()
 
 
 __all__ = ["LIKENESSES", "ItemKnn", "Likeness"]

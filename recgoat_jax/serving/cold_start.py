@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 from flax import nnx
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from recgoat_jax.data.dataset import Dataset, Interactions
 from recgoat_jax.data.feature_table import FeatureTable
@@ -22,7 +22,7 @@ from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.models.light_gcn import LightGcnConfig
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.serving.lists import UserRecommendations
-from recgoat_jax.serving.newcomers import Newcomers, with_items, with_users
+from recgoat_jax.serving.newcomers import Newcomers, history_pairs, newcomer_names, with_items, with_users
 from recgoat_jax.serving.run import WITHOUT_VECTORS, Run, ServedVectors
 from recgoat_jax.serving.scoring import Scoring
 from recgoat_jax.serving.trained import best_parameters, model_config, starting_model
@@ -50,7 +50,8 @@ class ColdStart:
         if not isinstance(config, RecGoatConfig | LightGcnConfig):
             raise UsageError(
                 f"{run.directory}: found a run of {run.result['model']}; expected one of RecGoat, or of LightGcn for "
-                "users with a history. Other models, and rankers that are more than vectors, have none for newcomers."
+                "users with a history. Other models have none for newcomers. EASE and item kNN score histories without "
+                "vectors: Run.recommend_histories. Of a blend take one of its two runs."
             )
         self.run, self._config, self._checkpoints = run, config, checkpoints
 
@@ -93,29 +94,26 @@ class ColdStart:
                 a run without a user branch, or a run whose rating weights are learned.
             DataError: profiles of another width or encoder than those of the run.
         """
-        return self._vectors_of_users(self._rows_of(histories), profiles)
-
-    def _rows_of(self, histories: Sequence[Sequence[str]]) -> list[Int[np.ndarray, " _"]]:
-        """The items of each history, each once."""
-        return [np.unique(self._dataset.items.rows(history)) for history in histories]
+        return self._vectors_of_users(history_pairs(self._dataset, histories), len(histories), profiles)
 
     def _vectors_of_users(
-        self, rows: Sequence[Int[np.ndarray, " _"]], profiles: Mapping[str, FeatureTable]
+        self, histories: Interactions, count: int, profiles: Mapping[str, FeatureTable]
     ) -> Float[np.ndarray, "users dim"]:
         dataset = self._dataset
         if profiles:
             used = isinstance(self._config, RecGoatConfig) and self._config.user_branch != "none"
             known = sorted(dataset.user_features) if used else []
-            if _check(profiles, dataset.user_features, known=known, kind="user") != len(rows):
-                raise UsageError(f"{len(rows)} histories and profiles of another number of users; expected as many.")
-        read = np.any([table.present for table in profiles.values()], axis=0) if profiles else np.zeros(len(rows), bool)
-        for number, (items, has_profile) in enumerate(zip(rows, read, strict=True), start=1):
-            if not has_profile and not dataset.item_counts[items].any():
-                raise UsageError(
-                    f"user {number} of {len(rows)}: found {len(items)} items, none with a training pair, and no "
-                    "profile; expected one of the two. Leave the user out, or recommend what is popular."
-                )
-        made = self._vectors(with_users(dataset, rows, profiles, self._cold_items))
+            if _check(profiles, dataset.user_features, known=known, kind="user") != count:
+                raise UsageError(f"{count} histories and profiles of another number of users; expected as many.")
+        read = np.any([table.present for table in profiles.values()], axis=0) if profiles else np.zeros(count, bool)
+        items = np.bincount(histories.users, minlength=count)
+        trained = np.bincount(histories.users[dataset.item_counts[histories.items] > 0], minlength=count)
+        for row in np.flatnonzero(~read & (trained == 0))[:1]:
+            raise UsageError(
+                f"user {row + 1} of {count}: found {items[row]} items, none with a training pair, and no "
+                "profile; expected one of the two. Leave the user out, or recommend what is popular."
+            )
+        made = self._vectors(with_users(dataset, histories, count, profiles, self._cold_items))
         return made.users[dataset.num_users :]
 
     def recommend(
@@ -144,16 +142,11 @@ class ColdStart:
         Raises:
             UsageError: as in `user_vectors`; k out of range.
         """
-        rows = self._rows_of(histories)
-        vectors = self._vectors_of_users(rows, profiles)
-        seen = Interactions(
-            np.repeat(np.arange(len(rows)), [len(items) for items in rows]).astype(np.int32),
-            np.concatenate([np.zeros(0, np.int32), *rows]).astype(np.int32),
-        )
+        count, seen = len(histories), history_pairs(self._dataset, histories)
         return self.run.lists(
-            [f"new user {number}" for number in range(1, len(rows) + 1)],
-            vectors,
-            np.arange(len(rows)),
+            newcomer_names(count),
+            self._vectors_of_users(seen, count, profiles),
+            np.arange(count),
             k=k,
             excluded=[seen] if exclude_seen else [],
             exclude=exclude,

@@ -14,6 +14,22 @@ from recgoat_jax.graphs import knn_graph
 from recgoat_jax.models.protocols import Untrained
 
 
+def history_pairs(dataset: Dataset, histories: Sequence[Sequence[str]]) -> Interactions:
+    """Histories as pairs of a place among them and an item row; an item that comes twice counts once.
+
+    Raises:
+        UsageError: an item that the data does not have.
+    """
+    rows = [np.unique(dataset.items.rows(history)) for history in histories]
+    places = np.repeat(np.arange(len(rows)), [len(items) for items in rows])
+    return Interactions(places.astype(np.int32), np.concatenate([np.zeros(0, np.int32), *rows]).astype(np.int32))
+
+
+def newcomer_names(count: int) -> list[str]:
+    """What newcomers without ids are called: ``"new user 1"`` and so on."""
+    return [f"new user {number}" for number in range(1, count + 1)]
+
+
 class Newcomers(NamedTuple):
     """A data set with rows behind those of training, and which rows training does not know."""
 
@@ -40,27 +56,27 @@ def with_items(
 
 def with_users(
     dataset: Dataset,
-    histories: Sequence[np.ndarray],
+    histories: Interactions,
+    count: int,
     profiles: Mapping[str, FeatureTable],
     cold: Bool[np.ndarray, " items"],
 ) -> Newcomers:
     """The data set with new users, and their histories as training pairs, behind the others."""
-    lengths = [len(items) for items in histories]
-    rows = dataset.num_users + np.repeat(np.arange(len(histories)), lengths)
+    rows = dataset.num_users + histories.users
     train, ratings = dataset.train, dataset.train.ratings
     if ratings is not None:
         levels, counts = np.unique(ratings, return_counts=True)
         ratings = np.concatenate([ratings, np.full(len(rows), levels[np.argmax(counts)], ratings.dtype)])
     grown = replace(
         dataset,
-        users=_longer(dataset.users, len(histories), "user"),
+        users=_longer(dataset.users, count, "user"),
         train=Interactions(
             np.concatenate([train.users, rows]).astype(np.int32),
-            np.concatenate([train.items, *histories]).astype(np.int32),
+            np.concatenate([train.items, histories.items]).astype(np.int32),
             ratings,
         ),
         user_features={
-            name: _appended(table, profiles.get(name), len(histories)) for name, table in dataset.user_features.items()
+            name: _appended(table, profiles.get(name), count) for name, table in dataset.user_features.items()
         },
     )
     return Newcomers(grown, Untrained(np.arange(grown.num_users) >= dataset.num_users, cold))
@@ -98,4 +114,4 @@ def _appended(table: FeatureTable, new: FeatureTable | None, count: int) -> Feat
     )
 
 
-__all__ = ["Newcomers", "with_items", "with_users"]
+__all__ = ["Newcomers", "history_pairs", "newcomer_names", "with_items", "with_users"]

@@ -3,14 +3,15 @@
 from dataclasses import fields
 from typing import get_args
 
-from recgoat_jax.evaluation.ranking import ScoreBlock
+from recgoat_jax.models.ease import Ease
+from recgoat_jax.models.item_knn import ItemKnn
 from recgoat_jax.serving.run import Run
 from recgoat_jax.serving.trained import readable_config
 from recgoat_jax.training.experiment import from_json
 from recgoat_jax.training.ranker_run import CHOSEN, CHOSEN_BESIDE, MemoryExperiment, memory_ranker
 
 
-def memory_of(run: Run) -> ScoreBlock:
+def memory_of(run: Run) -> Ease | ItemKnn:
     """The ranker of a run of item kNN or EASE, or that which a blend adds to its model.
 
     Args:

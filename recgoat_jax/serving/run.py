@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -29,11 +29,18 @@ from recgoat_jax.files import (
 from recgoat_jax.serving.lists import PastItem, Recommendation, UserRecommendations
 from recgoat_jax.serving.scoring import Scoring, scoring_items
 
+if TYPE_CHECKING:
+    from recgoat_jax.models.ease import Ease
+    from recgoat_jax.models.item_knn import ItemKnn
+
 WITHOUT_VECTORS = frozenset({"ContentKnn", "ItemKnn", "Ease", "Blend"})
 """Rankers that are more or other than vectors."""
 
-RANKERS = frozenset({"ItemKnn", "Ease", "Blend"})
-"""Those of them that recommend."""
+MEMORIES = frozenset({"ItemKnn", "Ease"})
+"""Those of them that score any history."""
+
+RANKERS = MEMORIES | {"Blend"}
+"""Those that recommend."""
 
 TITLE_COLUMN = "title"
 """Column of the item table that names an item."""
@@ -226,11 +233,7 @@ class Run:
         excluded = [dataset.train, dataset.valid, dataset.test] if exclude_seen else []
         if self.result["model"] not in RANKERS:
             return self.lists(users, self.vectors.users, rows, k=k, excluded=excluded, exclude=exclude, scoring=scoring)
-        if scoring != "dot":
-            raise UsageError(
-                f"{self.directory}: found a run of {self.result['model']} and the scoring '{scoring}'; expected 'dot', "
-                "since its items have more or other than vectors. The run of a model alone takes any."
-            )
+        self._check_scoring(scoring)
         found = top_k_from_scores(
             self._ranker,
             rows,
@@ -242,16 +245,83 @@ class Run:
         )
         return self._named(users, found)
 
-    @cached_property
-    def _ranker(self) -> ScoreBlock:
-        """Scores that are not those of vectors, made again from the data by the settings that validation chose."""
+    def recommend_histories(
+        self,
+        histories: Sequence[Sequence[str]],
+        *,
+        k: int = 10,
+        exclude_seen: bool = True,
+        exclude: Sequence[str] = (),
+        scoring: Scoring = "dot",
+    ) -> list[UserRecommendations]:
+        """`recommend` for people who are no users of the data, by the items that they have.
+
+        Args:
+            histories: external ids of the items of each; an item that comes twice counts once.
+            k: items a user, 1 to the size of the catalogue.
+            exclude_seen: leaves out the items of the history.
+            exclude: external ids of items that nobody is to get.
+            scoring: how items score.
+
+        Returns:
+            One list a history, in order, of users named ``"new user 1"`` and so on.
+
+        Raises:
+            UsageError: an unknown item, k out of range, a history of which the run knows nothing, or a run that serves
+                no newcomers: of another model than RecGOAT and LightGCN, of content kNN or of a blend.
+            DataError: data, features or checkpoints of the run are missing or have changed.
+        """
+        options: dict[str, Any] = {"k": k, "exclude": exclude}
         # The models' libraries take seconds to load, and lists by vectors need none of them.
-        from recgoat_jax.models.blend import Blend
+        if self.result["model"] not in MEMORIES:
+            from recgoat_jax.serving.cold_start import ColdStart
+
+            return ColdStart(self).recommend(histories, exclude_seen=exclude_seen, scoring=scoring, **options)
+        self._check_scoring(scoring)
+        from recgoat_jax.models.histories import history_matrix
+        from recgoat_jax.serving.newcomers import history_pairs, newcomer_names
+
+        dataset, count = self.dataset, len(histories)
+        pairs = history_pairs(dataset, histories)
+        scores = self._memory.of_histories(history_matrix(pairs, num_users=count, num_items=dataset.num_items))
+        for row in np.flatnonzero(~scores.any(axis=1))[:1]:
+            raise UsageError(
+                f"user {row + 1} of {count}: found no item that {self.result['model']} knows others to; expected one. "
+                "Leave the user out, or recommend what is popular."
+            )
+        found = top_k_from_scores(
+            lambda rows: scores[rows],
+            np.arange(count),
+            num_users=count,
+            num_items=dataset.num_items,
+            k=k,
+            excluded=[pairs] if exclude_seen else [],
+            excluded_items=dataset.items.rows(exclude),
+        )
+        return self._named(newcomer_names(count), found)
+
+    @cached_property
+    def _memory(self) -> "Ease | ItemKnn":
+        """What remembers pairs of items, made again from the data by the settings that validation chose."""
         from recgoat_jax.serving.rankers import memory_of
 
+        return memory_of(self)
+
+    @cached_property
+    def _ranker(self) -> ScoreBlock:
+        """Scores that are not those of vectors."""
+        from recgoat_jax.models.blend import Blend
+
         if self.result["model"] != "Blend":
-            return memory_of(self)
-        return Blend(self._stored_vectors(), memory_of(self), weight=float(self.config["chosen"]["weight"]))
+            return self._memory
+        return Blend(self._stored_vectors(), self._memory, weight=float(self.config["chosen"]["weight"]))
+
+    def _check_scoring(self, scoring: Scoring) -> None:
+        if scoring != "dot":
+            raise UsageError(
+                f"{self.directory}: found a run of {self.result['model']} and the scoring '{scoring}'; expected 'dot', "
+                "since its items have more or other than vectors. The run of a model alone takes any."
+            )
 
     def lists(
         self,

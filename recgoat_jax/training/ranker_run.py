@@ -309,7 +309,7 @@ def shown_settings(settings: Settings) -> str:
     return ", ".join(f"{name} = {value}" for name, value in settings.items())
 
 
-def memory_ranker(experiment: MemoryExperiment, dataset: Dataset) -> Callable[[Settings], ScoreBlock]:
+def memory_ranker(experiment: MemoryExperiment, dataset: Dataset) -> Callable[[Settings], Ease | ItemKnn]:
     """What makes a ranker that remembers pairs of items; what settings share is computed once.
 
     Args:
@@ -332,14 +332,16 @@ def memory_ranker(experiment: MemoryExperiment, dataset: Dataset) -> Callable[[S
 
             return item_knn
         case EaseExperiment():
-            made: list[Ease] = []
+            shares = dict(experiment.modality_shares)
+            last: Ease | None = None
 
             def ease(settings: Settings) -> Ease:
-                if made:
-                    return made[0].with_settings(**settings)
-                shares = dict(experiment.modality_shares)
-                made.append(Ease(dataset, **settings, neighbors=experiment.neighbors, modality_shares=shares))
-                return made[0]
+                nonlocal last
+                if last is None:
+                    last = Ease(dataset, **settings, neighbors=experiment.neighbors, modality_shares=shares)
+                else:
+                    last = last.with_settings(**settings)
+                return last
 
             return ease
 

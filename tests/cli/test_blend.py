@@ -115,7 +115,7 @@ def test_what_cannot_be_blended_is_refused(trained: Run, capsys: pytest.CaptureF
         assert named in capsys.readouterr().err
     assert not other.exists()
     assert main(["recommend", str(directory), "--history", "00é"]) == 2
-    assert "rankers that are more than vectors, have none for newcomers" in capsys.readouterr().err
+    assert "Of a blend take one of its two runs" in capsys.readouterr().err
 
 
 def test_the_run_is_found_from_anywhere(trained: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from recgoat_jax.cli.main import main
 from recgoat_jax.data import Dataset, write_dataset
+from recgoat_jax.errors import UsageError
 from recgoat_jax.evaluation import Evaluator
 from recgoat_jax.models import Ease
+from recgoat_jax.serving import load_run
 from tests.runs import random_dataset
 
 
@@ -53,12 +55,52 @@ def test_ease_of_ones_own_data_recommends(
     expected = np.argsort(-scores, kind="stable")[:3]
     assert [one["item"] for one in listed["items"]] == [dataset.items.ids[item] for item in expected]
 
+    # Somebody new with the same training items gets the same scores.
+    history = [dataset.items.ids[item] for item in dataset.train.items[dataset.train.users == row]]
+    assert main(["recommend", str(run), "--history", *history, history[0], "--k", "31", "--json"]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert listed["user"] == "new user 1"
+    scores = dict(zip(dataset.items.ids, Ease(dataset, l2=best)(np.array([row]))[0].tolist(), strict=True))
+    assert {one["item"] for one in listed["items"]} == set(dataset.items.ids) - set(history)
+    for one in listed["items"]:
+        assert one["score"] == pytest.approx(scores[one["item"]], rel=1e-5, abs=1e-7)
+
 
 @pytest.mark.parametrize("name", ["item-knn", "content-knn"])
 def test_neighbours(name: str, prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--data", str(prepared), "--workdir", str(tmp_path / name), "--quiet", "--neighbors", "2"]
     assert main(["rank", name, *options]) == 0
     assert "\nk = 2" in capsys.readouterr().out
+
+
+def test_histories_that_item_knn_scores(prepared: Path, dataset: Dataset, tmp_path: Path) -> None:
+    options = ["--data", str(prepared), "--workdir", str(tmp_path / "run"), "--quiet", "--neighbors", "5"]
+    assert main(["rank", "item-knn", *options, "--similarities", "count"]) == 0
+    run = load_run(tmp_path / "run")
+    have = np.zeros((dataset.num_users, dataset.num_items), int)
+    have[dataset.train.users, dataset.train.items] = 1
+    shared = have.T @ have
+    np.fill_diagonal(shared, 0)
+    # The five nearest of an item, ties by the lower row.
+    nearest = [sorted(range(dataset.num_items), key=lambda j, i=i: (-shared[i, j], j))[:5] for i in range(31)]
+    first, second = [3, 7], [5]
+    ids = dataset.items.ids
+    found = run.recommend_histories([[ids[i] for i in items] for items in (first, second)], k=31, exclude=[ids[0]])
+    for listed, items in zip(found, (first, second), strict=True):
+        expected = {ids[i]: sum(shared[i, j] for j in items if j in nearest[i]) for i in range(31)}
+        assert {one.item: one.score for one in listed.items} == {
+            item: score for item, score in expected.items() if item not in {ids[0], *(ids[i] for i in items)}
+        }
+    assert len(run.recommend_histories([[ids[3]]], k=31, exclude_seen=False)[0].items) == 31
+
+    with pytest.raises(UsageError, match=r"user 2 of 2: found no item that ItemKnn knows others to"):
+        run.recommend_histories([[ids[3]], [ids[30]]])
+    with pytest.raises(UsageError, match=r"unknown item id 'x'"):
+        run.recommend_histories([["x"]])
+    with pytest.raises(UsageError, match=r"the scoring 'cosine'; expected 'dot'"):
+        run.recommend_histories([[ids[3]]], scoring="cosine")
+    with pytest.raises(UsageError, match=r"k"):
+        run.recommend_histories([[ids[3]]], k=32)
 
 
 @pytest.mark.parametrize(
