@@ -118,9 +118,10 @@ def _contents(table: ResultTable, command: TableCommand) -> dict[str, Any]:
     if any(isinstance(row.experiment.data, SharedData) for part in parts.values() for row in part.rows):
         shown += " --data DATA"
     for key, part in parts.items():
-        for seed, row in _plan(part, command.seeds):
+        # Twice: data that the first run makes may be other than that of kept runs, which are missing from then on.
+        for seed, row in 2 * _plan(part, command.seeds):
             workdir = _directory(row, seed, command)
-            if command.render or workdir in failed or _model_directory(row, seed, command) in failed:
+            if command.render or not failed.keys().isdisjoint(_directories(row, seed, command)):
                 continue
             if _kept_run(row, seed, command) is not None:
                 continue

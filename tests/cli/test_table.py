@@ -179,6 +179,33 @@ def test_kept_runs_need_no_run_directories_and_grow_by_seeds(
     assert third["test"] == json.loads((elsewhere.out / "bpr-seed2" / "result.json").read_text())["test"]
 
 
+def test_kept_runs_are_run_anew_where_the_data_turns_out_to_be_other(
+    command: TableCommand, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data is not there before the first run, which makes it, as an encoder does on another processor."""
+    made = blocks(ratings=False)
+    made = replace(made, train=replace(made.train, users=made.train.users[1:], items=made.train.items[1:]))
+    made = replace(made, manifest=replace(made.manifest, hash=content_hash(made)))
+    trained: list[tuple[str, int]] = []
+
+    def making(experiment: Experiment, **options: Any) -> RunResult:
+        if not trained:
+            write_dataset(made, tmp_path / "data")
+        trained.append((experiment.name, experiment.seed))
+        return train(experiment, **options)
+
+    monkeypatch.setattr(table_command, "train", making)
+    shutil.copytree(folder / "results", tmp_path / "results")
+    (tmp_path / "shared_names.py").write_text((folder / "shared_names.py").read_text())
+    file = tmp_path / "blocks.py"
+    file.write_text(ROWS.format(data=str(tmp_path / "data")))
+    given = replace(command, table=file, seeds=(0, 1, 2), parts=("main",), out=tmp_path / "runs")
+    found = run(replace(given, results=tmp_path / "results"))
+    assert trained == [("bpr", 2), ("popular", 0), ("bpr", 0), ("bpr", 1)]
+    assert found["main"]["complete"]
+    assert {one["dataset"] for row in found["main"]["rows"] for one in row["runs"]} == {made.manifest.hash}
+
+
 def test_a_blend_is_made_again_with_the_model_that_its_row_has(
     command: TableCommand, folder: Path, tmp_path: Path
 ) -> None:
