@@ -106,12 +106,13 @@ class ColdStart:
             if _check(profiles, dataset.user_features, known=known, kind="user") != count:
                 raise UsageError(f"{count} histories and profiles of another number of users; expected as many.")
         read = np.any([table.present for table in profiles.values()], axis=0) if profiles else np.zeros(count, bool)
-        items = np.bincount(histories.users, minlength=count)
         trained = np.bincount(histories.users[dataset.item_counts[histories.items] > 0], minlength=count)
-        for row in np.flatnonzero(~read & (trained == 0))[:1]:
+        nothing = ~read & (trained == 0)
+        if nothing.any():
+            row = int(nothing.argmax())
             raise UsageError(
-                f"user {row + 1} of {count}: found {items[row]} items, none with a training pair, and no "
-                "profile; expected one of the two. Leave the user out, or recommend what is popular."
+                f"user {row + 1} of {count}: found {np.sum(histories.users == row)} items, none with a training pair, "
+                "and no profile; expected one of the two. Leave the user out, or recommend what is popular."
             )
         made = self._vectors(with_users(dataset, histories, count, profiles, self._cold_items))
         return made.users[dataset.num_users :]

@@ -234,16 +234,9 @@ class Run:
         if self.result["model"] not in RANKERS:
             return self.lists(users, self.vectors.users, rows, k=k, excluded=excluded, exclude=exclude, scoring=scoring)
         self._check_scoring(scoring)
-        found = top_k_from_scores(
-            self._ranker,
-            rows,
-            num_users=dataset.num_users,
-            num_items=dataset.num_items,
-            k=k,
-            excluded=excluded,
-            excluded_items=dataset.items.rows(exclude),
+        return self._lists_by_scores(
+            users, self._ranker, rows, num_users=dataset.num_users, k=k, excluded=excluded, exclude=exclude
         )
-        return self._named(users, found)
 
     def recommend_histories(
         self,
@@ -271,34 +264,63 @@ class Run:
                 no newcomers: of another model than RecGOAT and LightGCN, of content kNN or of a blend.
             DataError: data, features or checkpoints of the run are missing or have changed.
         """
-        options: dict[str, Any] = {"k": k, "exclude": exclude}
         # The models' libraries take seconds to load, and lists by vectors need none of them.
         if self.result["model"] not in MEMORIES:
             from recgoat_jax.serving.cold_start import ColdStart
 
-            return ColdStart(self).recommend(histories, exclude_seen=exclude_seen, scoring=scoring, **options)
+            return ColdStart(self).recommend(
+                histories, k=k, exclude_seen=exclude_seen, exclude=exclude, scoring=scoring
+            )
         self._check_scoring(scoring)
         from recgoat_jax.models.histories import history_matrix
         from recgoat_jax.serving.newcomers import history_pairs, newcomer_names
 
         dataset, count = self.dataset, len(histories)
         pairs = history_pairs(dataset, histories)
-        scores = self._memory.of_histories(history_matrix(pairs, num_users=count, num_items=dataset.num_items))
-        for row in np.flatnonzero(~scores.any(axis=1))[:1]:
-            raise UsageError(
-                f"user {row + 1} of {count}: found no item that {self.result['model']} knows others to; expected one. "
-                "Leave the user out, or recommend what is popular."
-            )
-        found = top_k_from_scores(
-            lambda rows: scores[rows],
+        matrix = history_matrix(pairs, num_users=count, num_items=dataset.num_items)
+
+        def scores(rows: Int[np.ndarray, " batch"]) -> Float[np.ndarray, "batch items"]:
+            found = self._memory.of_histories(matrix[rows])
+            nothing = ~found.any(axis=1)
+            if nothing.any():
+                raise UsageError(
+                    f"user {rows[nothing.argmax()] + 1} of {count}: found no item that {self.result['model']} knows "
+                    "others to; expected one. Leave the user out, or recommend what is popular."
+                )
+            return found
+
+        return self._lists_by_scores(
+            newcomer_names(count),
+            scores,
             np.arange(count),
             num_users=count,
-            num_items=dataset.num_items,
             k=k,
             excluded=[pairs] if exclude_seen else [],
-            excluded_items=dataset.items.rows(exclude),
+            exclude=exclude,
         )
-        return self._named(newcomer_names(count), found)
+
+    def _lists_by_scores(
+        self,
+        names: Sequence[str],
+        scores: ScoreBlock,
+        rows: Int[np.ndarray, " users"],
+        *,
+        num_users: int,
+        k: int,
+        excluded: Sequence[Interactions],
+        exclude: Sequence[str],
+    ) -> list[UserRecommendations]:
+        """`lists` of what scores by more or other than vectors."""
+        found = top_k_from_scores(
+            scores,
+            rows,
+            num_users=num_users,
+            num_items=self.dataset.num_items,
+            k=k,
+            excluded=excluded,
+            excluded_items=self.dataset.items.rows(exclude),
+        )
+        return self._named(names, found)
 
     @cached_property
     def _memory(self) -> "Ease | ItemKnn":

@@ -99,7 +99,7 @@ def test_histories_that_item_knn_scores(prepared: Path, dataset: Dataset, tmp_pa
         run.recommend_histories([["x"]])
     with pytest.raises(UsageError, match=r"the scoring 'cosine'; expected 'dot'"):
         run.recommend_histories([[ids[3]]], scoring="cosine")
-    with pytest.raises(UsageError, match=r"k"):
+    with pytest.raises(UsageError, match=r"k = 32; expected 1 to 31"):
         run.recommend_histories([[ids[3]]], k=32)
 
 
