@@ -42,6 +42,17 @@ class Blend:
         other._weight = weight
         return other
 
+    def of_others(self, users: Float[np.ndarray, "others dim"], ranker: ScoreBlock) -> "Blend":
+        """The same for other users, on the scale of those that it was made with.
+
+        Args:
+            users: vectors of the others.
+            ranker: their scores by the other ranker, by row of ``users``.
+        """
+        other = copy.copy(self)
+        other._users, other._ranker = jnp.asarray(users), ranker
+        return other
+
     def __call__(self, users: Int[np.ndarray, " batch"]) -> Float[np.ndarray, "batch items"]:
         """Scores of all items for some users."""
         return self._dot(users) + np.float32(self._weight * self.scale) * self._ranked(users)

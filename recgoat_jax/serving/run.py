@@ -1,6 +1,7 @@
 """A finished run, read back from its directory: recommendations by external id, without the model's class."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,17 +31,18 @@ from recgoat_jax.serving.lists import PastItem, Recommendation, UserRecommendati
 from recgoat_jax.serving.scoring import Scoring, scoring_items
 
 if TYPE_CHECKING:
+    from recgoat_jax.models.blend import Blend
     from recgoat_jax.models.ease import Ease
     from recgoat_jax.models.item_knn import ItemKnn
 
 WITHOUT_VECTORS = frozenset({"ContentKnn", "ItemKnn", "Ease", "Blend"})
 """Rankers that are more or other than vectors."""
 
-MEMORIES = frozenset({"ItemKnn", "Ease"})
-"""Those of them that score any history."""
+BLEND = "Blend"
+"""That of them which adds up a model and another one."""
 
-RANKERS = MEMORIES | {"Blend"}
-"""Those that recommend."""
+RANKERS = frozenset({"ItemKnn", "Ease", BLEND})
+"""Those of them that recommend."""
 
 TITLE_COLUMN = "title"
 """Column of the item table that names an item."""
@@ -261,11 +263,12 @@ class Run:
 
         Raises:
             UsageError: an unknown item, k out of range, a history of which the run knows nothing, or a run that serves
-                no newcomers: of another model than RecGOAT and LightGCN, of content kNN or of a blend.
-            DataError: data, features or checkpoints of the run are missing or have changed.
+                no newcomers: of another model than RecGOAT and LightGCN, alone or in a blend, or of content kNN.
+            DataError: data, features or checkpoints of the run, or of the model of a blend, are missing or have
+                changed.
         """
         # The models' libraries take seconds to load, and lists by vectors need none of them.
-        if self.result["model"] not in MEMORIES:
+        if self.result["model"] not in RANKERS:
             from recgoat_jax.serving.cold_start import ColdStart
 
             return ColdStart(self).recommend(
@@ -279,8 +282,11 @@ class Run:
         pairs = history_pairs(dataset, histories)
         matrix = history_matrix(pairs, num_users=count, num_items=dataset.num_items)
 
-        def scores(rows: Int[np.ndarray, " batch"]) -> Float[np.ndarray, "batch items"]:
-            found = self._memory.of_histories(matrix[rows])
+        def remembered(rows: Int[np.ndarray, " batch"]) -> Float[np.ndarray, "batch items"]:
+            return self._memory.of_histories(matrix[rows])
+
+        def remembered_of_all(rows: Int[np.ndarray, " batch"]) -> Float[np.ndarray, "batch items"]:
+            found = remembered(rows)
             nothing = ~found.any(axis=1)
             if nothing.any():
                 raise UsageError(
@@ -289,6 +295,11 @@ class Run:
                 )
             return found
 
+        scores: ScoreBlock = remembered_of_all
+        if self.result["model"] == BLEND:
+            from recgoat_jax.serving.cold_start import ColdStart
+
+            scores = self._blend.of_others(ColdStart(self._model_of_blend).user_vectors(histories), remembered)
         return self._lists_by_scores(
             newcomer_names(count),
             scores,
@@ -332,11 +343,33 @@ class Run:
     @cached_property
     def _ranker(self) -> ScoreBlock:
         """Scores that are not those of vectors."""
+        return self._blend if self.result["model"] == BLEND else self._memory
+
+    @cached_property
+    def _blend(self) -> "Blend":
         from recgoat_jax.models.blend import Blend
 
-        if self.result["model"] != "Blend":
-            return self._memory
         return Blend(self._stored_vectors(), self._memory, weight=float(self.config["chosen"]["weight"]))
+
+    @cached_property
+    def _model_of_blend(self) -> "Run":
+        """The run of the model whose vectors the blend has, which alone can make those of newcomers."""
+        expected = f"the run of the model of blend {self.directory}, with the vectors that the blend has"
+        action = "Put it back in its place, or delete the blend and make it again: recgoat blend."
+        place = self.config.get("model_directory")
+        if place is None:
+            raise DataError.at(
+                self.directory / CONFIG_FILE, found="no field 'model_directory'", expected=expected, action=action
+            )
+        directory = Path(os.path.normpath(self.directory / place))
+        if not directory.is_dir():
+            raise DataError.at(directory, found="no such directory", expected=expected, action=action)
+        model = load_run(directory, data=self.data or Path(str(self.config["dataset_directory"])))
+        if model.result["model"] in WITHOUT_VECTORS or any(
+            not np.array_equal(ours, theirs) for ours, theirs in zip(self._stored_vectors(), model.vectors, strict=True)
+        ):
+            raise DataError.at(directory, found="another run", expected=expected, action=action)
+        return model
 
     def _check_scoring(self, scoring: Scoring) -> None:
         if scoring != "dot":

@@ -5,6 +5,7 @@ Nothing is trained here: the model of a blend is a run of its own. The directory
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,9 @@ CHOSEN = "chosen"
 
 CHOSEN_BESIDE = "chosen_beside"
 """The same of the ranker that a blend adds."""
+
+MODEL_DIRECTORY = "model_directory"
+"""Where the model of a blend lies, relative to the blend, so that the two can be moved together."""
 
 BLEND_WEIGHTS = (0.0, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 """From the model alone to mostly the other ranker."""
@@ -274,6 +278,7 @@ def run_ranker(
             beside_workdir = beside_workdir or workdir.with_name(experiment.beside.name)
             run_ranker(experiment.beside, workdir=beside_workdir, quiet=quiet)
             config[CHOSEN_BESIDE] = (stored_settings(beside_workdir) or {})[CHOSEN]
+            config[MODEL_DIRECTORY] = os.path.relpath(model_workdir, workdir)
         started = time.monotonic()
         search = _search(experiment, dataset, model_workdir, config.get(CHOSEN_BESIDE))
         valid = _validated(search, dataset, line)
@@ -424,6 +429,7 @@ __all__ = [
     "BLEND_WEIGHTS",
     "CHOSEN",
     "CHOSEN_BESIDE",
+    "MODEL_DIRECTORY",
     "BlendExperiment",
     "ContentKnnExperiment",
     "EaseExperiment",

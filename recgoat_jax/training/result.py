@@ -18,7 +18,7 @@ from recgoat_jax.files import CONFIG_FILE, PER_USER_FILE, RESULT_FILE, VECTORS_F
 from recgoat_jax.progress import ProgressLine
 from recgoat_jax.training.experiment import differences
 
-PLACES = frozenset({"data", "dataset_directory", "feature_files"})
+PLACES = frozenset({"data", "dataset_directory", "feature_files", "model_directory"})
 """Settings of a run that say where its data lies. The place may change; the hashes may not."""
 
 

@@ -1,16 +1,19 @@
 """Newcomers against what training itself gives such rows, and against loops over the trained tables."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from recgoat_jax.cli import recommend as command
+from recgoat_jax.cli.main import main
 from recgoat_jax.data import Dataset, FeatureTable, content_hash, write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import DataError, UsageError
-from recgoat_jax.models import BprMfConfig, LightGcnConfig, ModelConfig, RecGoatConfig
+from recgoat_jax.models import BprMfConfig, Ease, LightGcnConfig, ModelConfig, RecGoatConfig
 from recgoat_jax.serving import Run, load_run
 from recgoat_jax.serving.cold_start import ColdStart
 from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, train
@@ -98,6 +101,51 @@ def test_a_history_goes_through_the_trained_layers(lightgcn: Run, world: Dataset
     expected = [history_by_hand(lightgcn, world, items) for items in histories]
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert np.abs(found).max() > 0.01
+
+
+def test_histories_that_a_blend_scores(lightgcn: Run, world: Dataset, tmp_path: Path) -> None:
+    """The sum of both scores, on the scale of the users that the blend has."""
+    for run in (lightgcn.directory, lightgcn.directory.with_name("data")):
+        shutil.copytree(run, tmp_path / "there" / run.name)
+    directory = tmp_path / "there" / "both"
+    options = ["--l2", "3", "--content-weights", "0.5", "--weights", "1.5", "--quiet"]
+    assert main(["blend", str(tmp_path / "there" / "lightgcn"), "--workdir", str(directory), *options]) == 0
+
+    histories = [[0, 1, 9], [4]]
+    given = [[world.items.ids[i] for i in items] for items in histories]
+    ease, (users, items) = Ease(world, l2=3.0, content_weight=0.5), lightgcn.vectors
+    rows = np.zeros((2, world.num_items), np.float32)
+    for row, history in enumerate(histories):
+        rows[row, history] = 1
+    scale = (users @ items.T).std() / np.asarray(ease(np.arange(world.num_users))).std()
+    expected = ColdStart(lightgcn).user_vectors(given) @ items.T + 1.5 * scale * ease.of_histories(csr_array(rows))
+    expected[0, 5] = expected[1, 5] = -np.inf
+    for row, history in enumerate(histories):
+        expected[row, history] = -np.inf
+
+    # Moved together they find each other.
+    (tmp_path / "there").rename(tmp_path / "here")
+    blend = load_run(tmp_path / "here" / "both", data=tmp_path / "here" / "data")
+    for listed, scores in zip(blend.recommend_histories(given, k=6, exclude=["i5"]), expected, strict=True):
+        order = np.argsort(-scores, kind="stable")[:6]
+        assert [entry.item for entry in listed.items] == [world.items.ids[item] for item in order]
+        np.testing.assert_allclose([entry.score for entry in listed.items], scores[order], rtol=1e-4, atol=1e-5)
+    # Nobody has bought this one: the model has no vector of such a user.
+    with pytest.raises(UsageError, match="user 2 of 2: found 1 items, none with a training pair"):
+        blend.recommend_histories([given[0], [world.items.ids[COLD[0]]]])
+
+    there = tmp_path / "here" / "lightgcn"
+    there.rename(tmp_path / "here" / "away")
+    with pytest.raises(DataError, match="lightgcn: found no such directory; expected the run of the model of blend"):
+        load_run(blend.directory, data=blend.data).recommend_histories(given)
+    shutil.copytree(tmp_path / "here" / "away", there)
+    vectors = dict(np.load(there / "vectors.npz"))
+    np.savez(there / "vectors.npz", users=vectors["users"], items=vectors["items"] + 1)
+    with pytest.raises(DataError, match="lightgcn: found another run"):
+        load_run(blend.directory, data=blend.data).recommend_histories(given)
+    older = replace(blend, config={name: of for name, of in blend.config.items() if name != "model_directory"})
+    with pytest.raises(DataError, match="found no field 'model_directory'.*recgoat blend"):
+        older.recommend_histories(given)
 
 
 def test_a_profile_joins_the_history(recgoat: Run, world: Dataset) -> None:

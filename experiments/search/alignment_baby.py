@@ -1,0 +1,52 @@
+"""RecGOAT on Amazon Baby: what it adds to the item graph (contrast, transport, branches); the rest is as searched.
+
+Command:  recgoat tune experiments/recgoat_baby.py --search experiments/search/alignment_baby.py --trials 12
+Cost:     a trial is a run of recgoat_baby, a quarter of an hour on one CPU core
+"""
+
+from dataclasses import replace
+
+from optuna.trial import BaseTrial
+
+from recgoat_jax.models import RecGoatConfig
+from recgoat_jax.training import Experiment
+
+LEAST_WEIGHT = 1e-4
+"""A weight of a loss that is drawn below this leaves its term out."""
+
+AS_IT_IS = {
+    "contrast_weight": 2e-3,
+    "temperature": 0.2,
+    "wasserstein_weight": 1e-3,
+    "id_share": 0.96,
+    "feature_dropout": 0.1,
+}
+FIRST = (
+    {**AS_IT_IS, "contrast_weight": 2e-4},
+    {**AS_IT_IS, "contrast_weight": 2e-2},
+    {**AS_IT_IS, "id_share": 0.8},
+    AS_IT_IS,
+    {**AS_IT_IS, "contrast_weight": LEAST_WEIGHT / 10},
+    {**AS_IT_IS, "wasserstein_weight": 0.1},
+    {**AS_IT_IS, "temperature": 1.0},
+)
+"""The experiment as it is, and a step in each direction."""
+
+
+def suggest(trial: BaseTrial, experiment: Experiment) -> Experiment:
+    """The experiment of a trial. The share stays below 1, where the branches would be left out and never trained."""
+    assert isinstance(experiment.model, RecGoatConfig)
+    model = replace(
+        experiment.model,
+        contrast_weight=_weight(trial, "contrast_weight"),
+        temperature=trial.suggest_float("temperature", 0.05, 1.0, log=True),
+        wasserstein_weight=_weight(trial, "wasserstein_weight"),
+        id_share=trial.suggest_float("id_share", 0.6, 0.99),
+        feature_dropout=trial.suggest_float("feature_dropout", 0.0, 0.5),
+    )
+    return replace(experiment, model=model)
+
+
+def _weight(trial: BaseTrial, name: str) -> float:
+    drawn = trial.suggest_float(name, LEAST_WEIGHT / 10, 0.1, log=True)
+    return drawn if drawn >= LEAST_WEIGHT else 0.0
