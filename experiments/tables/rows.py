@@ -40,6 +40,10 @@ GRAPH = "LightGCN and the item graph"
 TUNED = "LightGCN, tuned"
 EASE_ALONE = "EASE"
 EASE = "EASE with content"
+BESIDE = (
+    f"+ EASE: the scores of '{EASE}' added to those of the trained model, with a weight chosen on validation; "
+    "its seconds are those of that choice."
+)
 CONTROLS: dict[Control, str] = {
     "no_plan": "no plan (T = 0)",
     "no_residual": "no residual (D = 0)",
@@ -169,19 +173,41 @@ def memory_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment 
     """What EASE adds to trained models: whether they miss what it remembers. Arguments as of `main_part`."""
     plain = _variant(recgoat, "plain_graph", control(_model(recgoat), "plain_graph"))
     best = {"LightGCN": lightgcn} if tuned is None else {TUNED: tuned}
-    models = best | {GRAPH: plain, RECGOAT: recgoat}
-    rows = list(memory_rows(recgoat))
-    ease = rows[-1].experiment
-    assert isinstance(ease, EaseExperiment)
+    ease = memory_rows(recgoat)[-1]
+    rows = (*memory_rows(recgoat), *_beside(best | {GRAPH: plain, RECGOAT: recgoat}, ease))
+    return TablePart("Memory of pairs beside trained models", rows, RECGOAT, note=BESIDE)
+
+
+def width_part(lightgcn: Experiment, recgoat: Experiment, dim: int) -> TablePart:
+    """The main rows at another width, alone and with EASE beside them, which has none.
+
+    Args:
+        lightgcn: the LightGCN to beat.
+        recgoat: RecGOAT.
+        dim: width of all vectors, in numbers.
+    """
+    plain = _variant(recgoat, "plain_graph", control(_model(recgoat), "plain_graph"))
+    models = {
+        f"{label}, width {dim}": replace(
+            trained, name=f"{trained.name}.dim{dim}", model=replace(trained.model, dim=dim)
+        )
+        for label, trained in {TUNED: lightgcn, GRAPH: plain, RECGOAT: recgoat}.items()
+    }
+    ease = memory_rows(recgoat)[-1]
+    rows = (ease, *_beside(models, ease))
+    note = f"All else is as in the other parts. {BESIDE}"
+    return TablePart(f"At width {dim}", rows, next(iter(models)), note=note)
+
+
+def _beside(models: Mapping[str, Experiment], ease: TableRow) -> list[TableRow]:
+    """Each trained model, and the same with EASE, tested against the model itself."""
+    assert isinstance(ease.experiment, EaseExperiment)
+    rows = []
     for label, trained in models.items():
         rows.append(TableRow(label, trained))
-        blend = BlendExperiment(f"{trained.name}.ease", trained, ease)
+        blend = BlendExperiment(f"{trained.name}.ease", trained, ease.experiment)
         rows.append(TableRow(f"{label} + EASE", blend, baseline=label))
-    note = (
-        f"+ EASE: the scores of '{EASE}' added to those of the trained model, with a weight chosen on validation; "
-        "its seconds are those of that choice."
-    )
-    return TablePart("Memory of pairs beside trained models", tuple(rows), RECGOAT, note=note)
+    return rows
 
 
 def standard_parts(

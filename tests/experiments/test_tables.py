@@ -83,6 +83,24 @@ def test_the_papers_figures_stand_beside_the_rows_of_baby() -> None:
     assert published["ablation"]["transport alone (OAT)"] == (0.0623, 0.0346)
 
 
+def test_the_wide_rows_of_baby_are_those_of_the_memory_part_at_another_width() -> None:
+    parts = load_table(TABLES[0].parent / "baby.py").parts
+    (_, _, ease, *rows), (ease_again, *wide) = parts["memory"].rows, parts["wide"].rows
+    assert ease_again == ease
+    assert len(wide) == len(rows) == 6
+    for narrow, row in zip(rows, wide, strict=True):
+        model, wider = (
+            one.trained if isinstance(one, BlendExperiment) else one for one in (narrow.experiment, row.experiment)
+        )
+        assert isinstance(model, Experiment)
+        assert isinstance(wider, Experiment)
+        assert wider == replace(model, name=f"{model.name}.dim256", model=replace(model.model, dim=256))
+        if isinstance(narrow.experiment, BlendExperiment):
+            assert isinstance(row.experiment, BlendExperiment)
+            assert row.experiment.beside == ease.experiment
+            assert row.baseline == row.label.removesuffix(" + EASE")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
     table = load_table(TABLES[0].parent / f"{name}.py")
@@ -98,7 +116,7 @@ def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
     already = {"cold_items"} if recgoat.model.cold_items == "table" else set()
     already |= set() if recgoat.model.id_graph_contrast_weight else {"id_graph_contrast_weight"}
     for key, part in table.parts.items():
-        if key in ("main", "tuned", "memory"):
+        if key in ("main", "tuned", "memory", "wide"):
             continue
         for row in part.rows:
             assert isinstance(row.experiment, Experiment)
