@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from recgoat_jax.models import (
     Ablation,
@@ -171,10 +172,9 @@ def memory_rows(recgoat: Experiment) -> tuple[TableRow, TableRow, TableRow]:
 
 def memory_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment | None = None) -> TablePart:
     """What EASE adds to trained models: whether they miss what it remembers. Arguments as of `main_part`."""
-    plain = _variant(recgoat, "plain_graph", control(_model(recgoat), "plain_graph"))
     best = {"LightGCN": lightgcn} if tuned is None else {TUNED: tuned}
     ease = memory_rows(recgoat)[-1]
-    rows = (*memory_rows(recgoat), *_beside(best | {GRAPH: plain, RECGOAT: recgoat}, ease))
+    rows = (*memory_rows(recgoat), *_beside(best | {GRAPH: _plain(recgoat), RECGOAT: recgoat}, ease))
     return TablePart("Memory of pairs beside trained models", rows, RECGOAT, note=BESIDE)
 
 
@@ -182,21 +182,44 @@ def width_part(lightgcn: Experiment, recgoat: Experiment, dim: int) -> TablePart
     """The main rows at another width, alone and with EASE beside them, which has none.
 
     Args:
-        lightgcn: the LightGCN to beat.
+        lightgcn: the LightGCN to beat, one that was tuned.
         recgoat: RecGOAT.
         dim: width of all vectors, in numbers.
     """
-    plain = _variant(recgoat, "plain_graph", control(_model(recgoat), "plain_graph"))
-    models = {
-        f"{label}, width {dim}": replace(
-            trained, name=f"{trained.name}.dim{dim}", model=replace(trained.model, dim=dim)
-        )
-        for label, trained in {TUNED: lightgcn, GRAPH: plain, RECGOAT: recgoat}.items()
-    }
     ease = memory_rows(recgoat)[-1]
-    rows = (ease, *_beside(models, ease))
+    models = {TUNED: lightgcn, GRAPH: _plain(recgoat), RECGOAT: recgoat}
+    wide = {f"{label}, width {dim}": _with(trained, f"dim{dim}", dim=dim) for label, trained in models.items()}
     note = f"All else is as in the other parts. {BESIDE}"
-    return TablePart(f"At width {dim}", rows, next(iter(models)), note=note)
+    return TablePart(f"At width {dim}", (ease, *_beside(wide, ease)), next(iter(wide)), note=note)
+
+
+def softmax_part(lightgcn: Experiment, recgoat: Experiment, dim: int) -> TablePart:
+    """The main rows trained by a softmax over the batch in the place of BPR, alone and with EASE beside them.
+
+    Args:
+        lightgcn: LightGCN, at another width.
+        recgoat: RecGOAT.
+        dim: width of all vectors, in numbers, that of LightGCN with BPR as well.
+    """
+    ease = memory_rows(recgoat)[-1]
+    bpr = TableRow(f"LightGCN, width {dim}", _with(lightgcn, f"dim{dim}", dim=dim))
+    models = {"LightGCN": lightgcn, GRAPH: _plain(recgoat), RECGOAT: recgoat}
+    changed = {
+        f"{label}, softmax": _with(trained, f"softmax{dim}", ranking="softmax", dim=dim)
+        for label, trained in models.items()
+    }
+    note = f"Softmax: over the batch, corrected for popularity; all else is as in the other parts. {BESIDE}"
+    title = f"A softmax in the place of BPR, at width {dim}"
+    return TablePart(title, (ease, bpr, *_beside(changed, ease)), bpr.label, note=note)
+
+
+def _with(trained: Experiment, name: str, **changes: Any) -> Experiment:
+    """A model with other settings, as a run of its own."""
+    return replace(trained, name=f"{trained.name}.{name}", model=replace(trained.model, **changes))
+
+
+def _plain(recgoat: Experiment) -> Experiment:
+    return _variant(recgoat, "plain_graph", control(_model(recgoat), "plain_graph"))
 
 
 def _beside(models: Mapping[str, Experiment], ease: TableRow) -> list[TableRow]:
@@ -240,10 +263,9 @@ def tuned_part(lightgcn: Experiment, recgoat: Experiment) -> TablePart:
         lightgcn: the best of the search.
         recgoat: RecGOAT with the settings that the two share; it has no search of its own.
     """
-    plain = control(_model(recgoat), "plain_graph")
     rows = (
         TableRow(TUNED, lightgcn),
-        TableRow(f"{GRAPH}, at these settings", _variant(recgoat, "plain_graph", plain)),
+        TableRow(f"{GRAPH}, at these settings", _plain(recgoat)),
         TableRow(f"{RECGOAT}, at these settings", recgoat),
     )
     note = "Width, depth, penalty and learning rate are those that a search on validation chose for LightGCN."

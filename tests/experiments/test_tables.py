@@ -83,19 +83,34 @@ def test_the_papers_figures_stand_beside_the_rows_of_baby() -> None:
     assert published["ablation"]["transport alone (OAT)"] == (0.0623, 0.0346)
 
 
-def test_the_wide_rows_of_baby_are_those_of_the_memory_part_at_another_width() -> None:
-    parts = load_table(TABLES[0].parent / "baby.py").parts
-    (_, _, ease, *rows), (ease_again, *wide) = parts["memory"].rows, parts["wide"].rows
+@pytest.mark.parametrize(
+    ("name", "key", "suffix", "changes"),
+    [
+        ("baby", "wide", "dim256", {"dim": 256}),
+        ("movielens_small", "softmax", "softmax128", {"dim": 128, "ranking": "softmax"}),
+    ],
+)
+def test_other_settings_are_those_of_all_models_of_the_memory_part(
+    name: str, key: str, suffix: str, changes: dict[str, int | str]
+) -> None:
+    parts = load_table(TABLES[0].parent / f"{name}.py").parts
+    (_, _, ease, *rows), (ease_again, *others) = parts["memory"].rows, parts[key].rows
     assert ease_again == ease
-    assert len(wide) == len(rows) == 6
-    for narrow, row in zip(rows, wide, strict=True):
-        model, wider = (
-            one.trained if isinstance(one, BlendExperiment) else one for one in (narrow.experiment, row.experiment)
+    if key == "softmax":
+        bpr, trained = others.pop(0), rows[0].experiment
+        assert isinstance(trained, Experiment)
+        model = replace(trained.model, dim=128)
+        assert bpr.experiment == replace(trained, name=f"{trained.name}.dim128", model=model)
+        assert bpr.label == parts[key].baseline
+    assert len(others) == len(rows) == 6
+    for before, row in zip(rows, others, strict=True):
+        model, changed = (
+            one.trained if isinstance(one, BlendExperiment) else one for one in (before.experiment, row.experiment)
         )
         assert isinstance(model, Experiment)
-        assert isinstance(wider, Experiment)
-        assert wider == replace(model, name=f"{model.name}.dim256", model=replace(model.model, dim=256))
-        if isinstance(narrow.experiment, BlendExperiment):
+        assert isinstance(changed, Experiment)
+        assert changed == replace(model, name=f"{model.name}.{suffix}", model=replace(model.model, **changes))
+        if isinstance(before.experiment, BlendExperiment):
             assert isinstance(row.experiment, BlendExperiment)
             assert row.experiment.beside == ease.experiment
             assert row.baseline == row.label.removesuffix(" + EASE")
@@ -116,7 +131,7 @@ def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
     already = {"cold_items"} if recgoat.model.cold_items == "table" else set()
     already |= set() if recgoat.model.id_graph_contrast_weight else {"id_graph_contrast_weight"}
     for key, part in table.parts.items():
-        if key in ("main", "tuned", "memory", "wide"):
+        if key in ("main", "tuned", "memory", "wide", "softmax"):
             continue
         for row in part.rows:
             assert isinstance(row.experiment, Experiment)
