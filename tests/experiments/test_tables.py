@@ -88,6 +88,7 @@ def test_the_papers_figures_stand_beside_the_rows_of_baby() -> None:
     [
         ("baby", "wide", "dim256", {"dim": 256}),
         ("movielens_small", "softmax", "softmax128", {"dim": 128, "ranking": "softmax"}),
+        ("lastfm", "softmax", "softmax128", {"dim": 128, "ranking": "softmax"}),
     ],
 )
 def test_other_settings_are_those_of_all_models_of_the_memory_part(
