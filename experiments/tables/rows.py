@@ -197,7 +197,7 @@ def softmax_part(lightgcn: Experiment, recgoat: Experiment, dim: int) -> TablePa
     """The main rows trained by a softmax over the batch in the place of BPR, alone and with EASE beside them.
 
     Args:
-        lightgcn: LightGCN, at another width.
+        lightgcn: LightGCN, at another width. By the softmax it is the baseline.
         recgoat: RecGOAT.
         dim: width of all vectors, in numbers, that of LightGCN with BPR as well.
     """
@@ -210,7 +210,7 @@ def softmax_part(lightgcn: Experiment, recgoat: Experiment, dim: int) -> TablePa
     }
     note = f"Softmax: over the batch, corrected for popularity; all else is as in the other parts. {BESIDE}"
     title = f"A softmax in the place of BPR, at width {dim}"
-    return TablePart(title, (ease, bpr, *_beside(changed, ease)), bpr.label, note=note)
+    return TablePart(title, (ease, bpr, *_beside(changed, ease)), next(iter(changed)), note=note)
 
 
 def _with(trained: Experiment, name: str, **changes: Any) -> Experiment:

@@ -102,7 +102,7 @@ def test_other_settings_are_those_of_all_models_of_the_memory_part(
         assert isinstance(trained, Experiment)
         model = replace(trained.model, dim=128)
         assert bpr.experiment == replace(trained, name=f"{trained.name}.dim128", model=model)
-        assert bpr.label == parts[key].baseline
+    assert parts[key].baseline == others[0].label
     assert len(others) == len(rows) == 6
     for before, row in zip(rows, others, strict=True):
         model, changed = (
