@@ -22,15 +22,15 @@ AS_IT_IS = {
     "feature_dropout": 0.1,
 }
 FIRST = (
+    AS_IT_IS,
     {**AS_IT_IS, "contrast_weight": 2e-4},
     {**AS_IT_IS, "contrast_weight": 2e-2},
     {**AS_IT_IS, "id_share": 0.8},
-    AS_IT_IS,
     {**AS_IT_IS, "contrast_weight": LEAST_WEIGHT / 10},
     {**AS_IT_IS, "wasserstein_weight": 0.1},
     {**AS_IT_IS, "temperature": 1.0},
 )
-"""The experiment as it is, and a step in each direction."""
+"""The experiment as it is, and with one setting changed at a time."""
 
 
 def suggest(trial: BaseTrial, experiment: Experiment) -> Experiment:

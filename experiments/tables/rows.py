@@ -189,7 +189,7 @@ def width_part(lightgcn: Experiment, recgoat: Experiment, dim: int) -> TablePart
     ease = memory_rows(recgoat)[-1]
     models = {TUNED: lightgcn, GRAPH: _plain(recgoat), RECGOAT: recgoat}
     wide = {f"{label}, width {dim}": _with(trained, f"dim{dim}", dim=dim) for label, trained in models.items()}
-    note = f"All else is as in the other parts. {BESIDE}"
+    note = f"All but the width is as in the other parts. {BESIDE}"
     return TablePart(f"At width {dim}", (ease, *_beside(wide, ease)), next(iter(wide)), note=note)
 
 
@@ -197,7 +197,7 @@ def softmax_part(lightgcn: Experiment, recgoat: Experiment, dim: int) -> TablePa
     """The main rows trained by a softmax over the batch in the place of BPR, alone and with EASE beside them.
 
     Args:
-        lightgcn: LightGCN, at another width. By the softmax it is the baseline.
+        lightgcn: LightGCN by BPR, as in the main part. By the softmax it is the baseline.
         recgoat: RecGOAT.
         dim: width of all vectors, in numbers, that of LightGCN with BPR as well.
     """
@@ -208,7 +208,9 @@ def softmax_part(lightgcn: Experiment, recgoat: Experiment, dim: int) -> TablePa
         f"{label}, softmax": _with(trained, f"softmax{dim}", ranking="softmax", dim=dim)
         for label, trained in models.items()
     }
-    note = f"Softmax: over the batch, corrected for popularity; all else is as in the other parts. {BESIDE}"
+    note = (
+        f"Softmax: over the batch, corrected for popularity. All but loss and width is as in the other parts. {BESIDE}"
+    )
     title = f"A softmax in the place of BPR, at width {dim}"
     return TablePart(title, (ease, bpr, *_beside(changed, ease)), next(iter(changed)), note=note)
 

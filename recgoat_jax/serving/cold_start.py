@@ -50,8 +50,8 @@ class ColdStart:
         if not isinstance(config, RecGoatConfig | LightGcnConfig):
             raise UsageError(
                 f"{run.directory}: found a run of {run.result['model']}; expected one of RecGoat, or of LightGcn for "
-                "users with a history. Other models have none for newcomers. EASE, item kNN and blends score histories "
-                "without vectors: Run.recommend_histories."
+                "users with a history. Other models have none for newcomers, nor have their blends. EASE, item kNN, "
+                "and blends of RecGoat or LightGcn score histories: Run.recommend_histories."
             )
         self.run, self._config, self._checkpoints = run, config, checkpoints
 

@@ -1,7 +1,6 @@
 """A finished run, read back from its directory: recommendations by external id, without the model's class."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -262,8 +261,9 @@ class Run:
             One list a history, in order, of users named ``"new user 1"`` and so on.
 
         Raises:
-            UsageError: an unknown item, k out of range, a history of which the run knows nothing, or a run that serves
-                no newcomers: of another model than RecGOAT and LightGCN, alone or in a blend, or of content kNN.
+            UsageError: an unknown item, k out of range, a history of which the run knows nothing, another scoring than
+                "dot" of a run that scores by more or other than vectors, or a run that serves no newcomers: all but
+                RecGOAT and LightGCN, alone or in a blend, EASE and item kNN.
             DataError: data, features or checkpoints of the run, or of the model of a blend, are missing or have
                 changed.
         """
@@ -361,7 +361,7 @@ class Run:
             raise DataError.at(
                 self.directory / CONFIG_FILE, found="no field 'model_directory'", expected=expected, action=action
             )
-        directory = Path(os.path.normpath(self.directory / place))
+        directory = (self.directory.resolve() / place).resolve()
         if not directory.is_dir():
             raise DataError.at(directory, found="no such directory", expected=expected, action=action)
         model = load_run(directory, data=self.data or Path(str(self.config["dataset_directory"])))

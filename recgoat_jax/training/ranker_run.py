@@ -278,7 +278,7 @@ def run_ranker(
             beside_workdir = beside_workdir or workdir.with_name(experiment.beside.name)
             run_ranker(experiment.beside, workdir=beside_workdir, quiet=quiet)
             config[CHOSEN_BESIDE] = (stored_settings(beside_workdir) or {})[CHOSEN]
-            config[MODEL_DIRECTORY] = os.path.relpath(model_workdir, workdir)
+            config[MODEL_DIRECTORY] = os.path.relpath(model_workdir.resolve(), workdir.resolve())
         started = time.monotonic()
         search = _search(experiment, dataset, model_workdir, config.get(CHOSEN_BESIDE))
         valid = _validated(search, dataset, line)

@@ -113,8 +113,11 @@ def test_other_settings_are_those_of_all_models_of_the_memory_part(
         assert changed == replace(model, name=f"{model.name}.{suffix}", model=replace(model.model, **changes))
         if isinstance(before.experiment, BlendExperiment):
             assert isinstance(row.experiment, BlendExperiment)
+            assert row.experiment.name == f"{changed.name}.ease"
             assert row.experiment.beside == ease.experiment
             assert row.baseline == row.label.removesuffix(" + EASE")
+        else:
+            assert row.label.startswith(f"{before.label}, ")
 
 
 @pytest.mark.parametrize("name", NAMES)

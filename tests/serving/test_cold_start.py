@@ -1,5 +1,6 @@
 """Newcomers against what training itself gives such rows, and against loops over the trained tables."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -107,9 +108,11 @@ def test_histories_that_a_blend_scores(lightgcn: Run, world: Dataset, tmp_path: 
     """The sum of both scores, on the scale of the users that the blend has."""
     for run in (lightgcn.directory, lightgcn.directory.with_name("data")):
         shutil.copytree(run, tmp_path / "there" / run.name)
-    directory = tmp_path / "there" / "both"
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    link = tmp_path / "deep" / "er" / "link"
+    link.symlink_to(tmp_path / "there")
     options = ["--l2", "3", "--content-weights", "0.5", "--weights", "1.5", "--quiet"]
-    assert main(["blend", str(tmp_path / "there" / "lightgcn"), "--workdir", str(directory), *options]) == 0
+    assert main(["blend", str(link / "lightgcn"), "--workdir", str(tmp_path / "there" / "both"), *options]) == 0
 
     histories = [[0, 1, 9], [4]]
     given = [[world.items.ids[i] for i in items] for items in histories]
@@ -123,9 +126,14 @@ def test_histories_that_a_blend_scores(lightgcn: Run, world: Dataset, tmp_path: 
     for row, history in enumerate(histories):
         expected[row, history] = -np.inf
 
-    # Moved together they find each other.
+    # Moved together they find each other, by way of a link as well, and the data is where the blend was told.
     (tmp_path / "there").rename(tmp_path / "here")
-    blend = load_run(tmp_path / "here" / "both", data=tmp_path / "here" / "data")
+    for name in ("both", "lightgcn"):
+        config = tmp_path / "here" / name / "config.json"
+        config.write_text(json.dumps({**json.loads(config.read_text()), "dataset_directory": str(tmp_path / "gone")}))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "link").symlink_to(tmp_path / "here")
+    blend = load_run(tmp_path / "elsewhere" / "link" / "both", data=tmp_path / "here" / "data")
     for listed, scores in zip(blend.recommend_histories(given, k=6, exclude=["i5"]), expected, strict=True):
         order = np.argsort(-scores, kind="stable")[:6]
         assert [entry.item for entry in listed.items] == [world.items.ids[item] for item in order]

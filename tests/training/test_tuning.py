@@ -345,17 +345,15 @@ def test_search_files_that_do_not_do_are_refused(
         ("lightgcn", ["lightgcn_lastfm", "lightgcn_movielens_small", "lightgcn_scientific"]),
     ],
 )
-def test_a_first_trial_of_each_space_is_the_experiment(search: str, bases: list[str], tmp_path: Path) -> None:
+def test_the_first_trial_of_each_space_is_the_experiment(search: str, bases: list[str], tmp_path: Path) -> None:
     space = load_search_space(Path(str(import_module(f"experiments.search.{search}").__file__)))
     for name in bases:
         base = import_module(f"experiments.{name}").CONFIG
         space.check(base, seed=0)
-        trials = [TrialRecord(0, "complete", settings, 0.1, 1, 1, 1.0, "trial-0000") for settings in space.first]
-        (first,) = (
-            trial.params for trial in trials if not changed_settings(base, tuned_experiment(space, base, trial=trial))
-        )
-        setting, value = ("learning_rate", 0.002) if "learning_rate" in first else ("id_share", 0.7)
-        other = replace(space.experiment(FixedTrial({**first, setting: value}), base), name="x")
+        first = TrialRecord(0, "complete", space.first[0], 0.1, 1, 1, 1.0, "trial-0000")
+        assert changed_settings(base, tuned_experiment(space, base, trial=first)) == []
+        setting, value = ("learning_rate", 0.002) if "learning_rate" in first.params else ("id_share", 0.7)
+        other = replace(space.experiment(FixedTrial({**first.params, setting: value}), base), name="x")
         # As a file it is the same experiment.
         (tmp_path / f"{name}.py").write_text(experiment_source(other, docstring="x"))
         assert load_experiment(tmp_path / f"{name}.py") == other
