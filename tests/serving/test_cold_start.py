@@ -104,31 +104,37 @@ def test_a_history_goes_through_the_trained_layers(lightgcn: Run, world: Dataset
     assert np.abs(found).max() > 0.01
 
 
-def test_histories_that_a_blend_scores(lightgcn: Run, world: Dataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["lightgcn", "recgoat"])
+def test_histories_that_a_blend_scores(
+    model: str, request: pytest.FixtureRequest, world: Dataset, tmp_path: Path
+) -> None:
     """The sum of both scores, on the scale of the users that the blend has."""
-    for run in (lightgcn.directory, lightgcn.directory.with_name("data")):
+    trained: Run = request.getfixturevalue(model)
+    for run in (trained.directory, trained.directory.with_name("data")):
         shutil.copytree(run, tmp_path / "there" / run.name)
     (tmp_path / "deep" / "er").mkdir(parents=True)
     link = tmp_path / "deep" / "er" / "link"
     link.symlink_to(tmp_path / "there")
     options = ["--l2", "3", "--content-weights", "0.5", "--weights", "1.5", "--quiet"]
-    assert main(["blend", str(link / "lightgcn"), "--workdir", str(tmp_path / "there" / "both"), *options]) == 0
+    assert main(["blend", str(link / model), "--workdir", str(tmp_path / "there" / "both"), *options]) == 0
 
     histories = [[0, 1, 9], [4]]
     given = [[world.items.ids[i] for i in items] for items in histories]
-    ease, (users, items) = Ease(world, l2=3.0, content_weight=0.5), lightgcn.vectors
+    # EASE beside RecGOAT takes RecGOAT's number of neighbours.
+    neighbors = NEIGHBORS if model == "recgoat" else 10
+    ease, (users, items) = Ease(world, l2=3.0, content_weight=0.5, neighbors=neighbors), trained.vectors
     rows = np.zeros((2, world.num_items), np.float32)
     for row, history in enumerate(histories):
         rows[row, history] = 1
     scale = (users @ items.T).std() / np.asarray(ease(np.arange(world.num_users))).std()
-    expected = ColdStart(lightgcn).user_vectors(given) @ items.T + 1.5 * scale * ease.of_histories(csr_array(rows))
+    expected = ColdStart(trained).user_vectors(given) @ items.T + 1.5 * scale * ease.of_histories(csr_array(rows))
     expected[0, 5] = expected[1, 5] = -np.inf
     for row, history in enumerate(histories):
         expected[row, history] = -np.inf
 
     # Moved together they find each other, by way of a link as well, and the data is where the blend was told.
     (tmp_path / "there").rename(tmp_path / "here")
-    for name in ("both", "lightgcn"):
+    for name in ("both", model):
         config = tmp_path / "here" / name / "config.json"
         config.write_text(json.dumps({**json.loads(config.read_text()), "dataset_directory": str(tmp_path / "gone")}))
     (tmp_path / "elsewhere").mkdir()
@@ -142,14 +148,14 @@ def test_histories_that_a_blend_scores(lightgcn: Run, world: Dataset, tmp_path: 
     with pytest.raises(UsageError, match="user 2 of 2: found 1 items, none with a training pair"):
         blend.recommend_histories([given[0], [world.items.ids[COLD[0]]]])
 
-    there = tmp_path / "here" / "lightgcn"
+    there = tmp_path / "here" / model
     there.rename(tmp_path / "here" / "away")
-    with pytest.raises(DataError, match="lightgcn: found no such directory; expected the run of the model of blend"):
+    with pytest.raises(DataError, match=f"{model}: found no such directory; expected the run of the model of blend"):
         load_run(blend.directory, data=blend.data).recommend_histories(given)
     shutil.copytree(tmp_path / "here" / "away", there)
     vectors = dict(np.load(there / "vectors.npz"))
     np.savez(there / "vectors.npz", users=vectors["users"], items=vectors["items"] + 1)
-    with pytest.raises(DataError, match="lightgcn: found another run"):
+    with pytest.raises(DataError, match=f"{model}: found another run"):
         load_run(blend.directory, data=blend.data).recommend_histories(given)
     older = replace(blend, config={name: of for name, of in blend.config.items() if name != "model_directory"})
     with pytest.raises(DataError, match="found no field 'model_directory'.*recgoat blend"):
