@@ -173,8 +173,8 @@ def memory_rows(recgoat: Experiment) -> tuple[TableRow, TableRow, TableRow]:
 def memory_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment | None = None) -> TablePart:
     """What EASE adds to trained models: whether they miss what it remembers. Arguments as of `main_part`."""
     best = {"LightGCN": lightgcn} if tuned is None else {TUNED: tuned}
-    ease = memory_rows(recgoat)[-1]
-    rows = (*memory_rows(recgoat), *_beside(best | {GRAPH: _plain(recgoat), RECGOAT: recgoat}, ease))
+    memory = memory_rows(recgoat)
+    rows = (*memory, *_beside(best | {GRAPH: _plain(recgoat), RECGOAT: recgoat}, memory[-1]))
     return TablePart("Memory of pairs beside trained models", rows, RECGOAT, note=BESIDE)
 
 

@@ -298,8 +298,10 @@ class Run:
         scores: ScoreBlock = remembered_of_all
         if self.result["model"] == BLEND:
             from recgoat_jax.serving.cold_start import ColdStart
+            from recgoat_jax.serving.rankers import model_of_blend
 
-            scores = self._blend.of_others(ColdStart(self._model_of_blend).user_vectors(histories), remembered)
+            newcomers = ColdStart(model_of_blend(self, self._stored_vectors())).user_vectors(histories)
+            scores = self._blend.of_others(newcomers, remembered)
         return self._lists_by_scores(
             newcomer_names(count),
             scores,
@@ -350,26 +352,6 @@ class Run:
         from recgoat_jax.models.blend import Blend
 
         return Blend(self._stored_vectors(), self._memory, weight=float(self.config["chosen"]["weight"]))
-
-    @cached_property
-    def _model_of_blend(self) -> "Run":
-        """The run of the model whose vectors the blend has, which alone can make those of newcomers."""
-        expected = f"the run of the model of blend {self.directory}, with the vectors that the blend has"
-        action = "Put it back in its place, or delete the blend and make it again: recgoat blend."
-        place = self.config.get("model_directory")
-        if place is None:
-            raise DataError.at(
-                self.directory / CONFIG_FILE, found="no field 'model_directory'", expected=expected, action=action
-            )
-        directory = (self.directory.resolve() / place).resolve()
-        if not directory.is_dir():
-            raise DataError.at(directory, found="no such directory", expected=expected, action=action)
-        model = load_run(directory, data=self.data or Path(str(self.config["dataset_directory"])))
-        if model.result["model"] in WITHOUT_VECTORS or any(
-            not np.array_equal(ours, theirs) for ours, theirs in zip(self._stored_vectors(), model.vectors, strict=True)
-        ):
-            raise DataError.at(directory, found="another run", expected=expected, action=action)
-        return model
 
     def _check_scoring(self, scoring: Scoring) -> None:
         if scoring != "dot":

@@ -35,6 +35,7 @@ from recgoat_jax.training.environment import environment
 from recgoat_jax.training.experiment import Experiment, to_json
 from recgoat_jax.training.loop import train
 from recgoat_jax.training.result import (
+    MODEL_DIRECTORY,
     RunResult,
     check_same_run,
     data_settings,
@@ -51,9 +52,6 @@ CHOSEN = "chosen"
 
 CHOSEN_BESIDE = "chosen_beside"
 """The same of the ranker that a blend adds."""
-
-MODEL_DIRECTORY = "model_directory"
-"""Where the model of a blend lies, relative to the blend, so that the two can be moved together."""
 
 BLEND_WEIGHTS = (0.0, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 """From the model alone to mostly the other ranker."""
@@ -429,7 +427,6 @@ __all__ = [
     "BLEND_WEIGHTS",
     "CHOSEN",
     "CHOSEN_BESIDE",
-    "MODEL_DIRECTORY",
     "BlendExperiment",
     "ContentKnnExperiment",
     "EaseExperiment",

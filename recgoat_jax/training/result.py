@@ -18,8 +18,11 @@ from recgoat_jax.files import CONFIG_FILE, PER_USER_FILE, RESULT_FILE, VECTORS_F
 from recgoat_jax.progress import ProgressLine
 from recgoat_jax.training.experiment import differences
 
-PLACES = frozenset({"data", "dataset_directory", "feature_files", "model_directory"})
-"""Settings of a run that say where its data lies. The place may change; the hashes may not."""
+MODEL_DIRECTORY = "model_directory"
+"""Where the model of a blend lies, relative to the blend, so that the two can be moved together."""
+
+PLACES = frozenset({"data", "dataset_directory", "feature_files", MODEL_DIRECTORY})
+"""Settings of a run that say where what it reads lies. The place may change; the hashes may not."""
 
 
 @dataclass(frozen=True)
