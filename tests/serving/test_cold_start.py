@@ -14,7 +14,7 @@ from recgoat_jax.cli.main import main
 from recgoat_jax.data import Dataset, FeatureTable, content_hash, write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import DataError, UsageError
-from recgoat_jax.models import BprMfConfig, Ease, LightGcnConfig, ModelConfig, RecGoatConfig
+from recgoat_jax.models import BprMfConfig, Ease, ItemKnn, LightGcnConfig, ModelConfig, RecGoatConfig
 from recgoat_jax.serving import Run, load_run
 from recgoat_jax.serving.cold_start import ColdStart
 from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, train
@@ -104,6 +104,35 @@ def test_a_history_goes_through_the_trained_layers(lightgcn: Run, world: Dataset
     assert np.abs(found).max() > 0.01
 
 
+def scores_of_a_blend(
+    trained: Run, other: Ease | ItemKnn, world: Dataset, histories: list[list[int]], *, weight: float
+) -> np.ndarray:
+    """The model's scores plus the other's, on the model's scale over the users of the data; nothing for a history."""
+    users, items = trained.vectors
+    rows = np.zeros((len(histories), world.num_items), np.float32)
+    for row, history in enumerate(histories):
+        rows[row, history] = 1
+    scale = (users @ items.T).std() / np.asarray(other(np.arange(world.num_users))).std()
+    given = [[world.items.ids[i] for i in history] for history in histories]
+    scores = ColdStart(trained).user_vectors(given) @ items.T + weight * scale * other.of_histories(csr_array(rows))
+    return np.where(rows > 0, -np.inf, scores)
+
+
+def test_histories_that_a_blend_with_item_knn_scores(lightgcn: Run, world: Dataset, tmp_path: Path) -> None:
+    options = ["--beside", "item-knn", "--neighbors", "4", "--weights", "0.7", "--quiet"]
+    assert main(["blend", str(lightgcn.directory), "--workdir", str(tmp_path / "both"), *options]) == 0
+    blend = load_run(tmp_path / "both")
+    histories = [[0, 1, 9], [4]]
+    likeness = blend.config["chosen_beside"]["similarity"]
+    knn = ItemKnn(world.train, num_users=world.num_users, num_items=world.num_items, k=4, similarity=likeness)
+    expected = scores_of_a_blend(lightgcn, knn, world, histories, weight=0.7)
+    given = [[world.items.ids[i] for i in history] for history in histories]
+    for listed, scores in zip(blend.recommend_histories(given, k=6), expected, strict=True):
+        order = np.argsort(-scores, kind="stable")[:6]
+        assert [entry.item for entry in listed.items] == [world.items.ids[item] for item in order]
+        np.testing.assert_allclose([entry.score for entry in listed.items], scores[order], rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("model", ["lightgcn", "recgoat"])
 def test_histories_that_a_blend_scores(
     model: str, request: pytest.FixtureRequest, world: Dataset, tmp_path: Path
@@ -122,15 +151,9 @@ def test_histories_that_a_blend_scores(
     given = [[world.items.ids[i] for i in items] for items in histories]
     # EASE beside RecGOAT takes RecGOAT's number of neighbours.
     neighbors = NEIGHBORS if model == "recgoat" else 10
-    ease, (users, items) = Ease(world, l2=3.0, content_weight=0.5, neighbors=neighbors), trained.vectors
-    rows = np.zeros((2, world.num_items), np.float32)
-    for row, history in enumerate(histories):
-        rows[row, history] = 1
-    scale = (users @ items.T).std() / np.asarray(ease(np.arange(world.num_users))).std()
-    expected = ColdStart(trained).user_vectors(given) @ items.T + 1.5 * scale * ease.of_histories(csr_array(rows))
-    expected[0, 5] = expected[1, 5] = -np.inf
-    for row, history in enumerate(histories):
-        expected[row, history] = -np.inf
+    ease = Ease(world, l2=3.0, content_weight=0.5, neighbors=neighbors)
+    expected = scores_of_a_blend(trained, ease, world, histories, weight=1.5)
+    expected[:, 5] = -np.inf
 
     # Moved together they find each other, by way of a link as well, and the data is where the blend was told.
     (tmp_path / "there").rename(tmp_path / "here")
