@@ -20,17 +20,22 @@ AS_IT_IS = {
     "wasserstein_weight": 1e-3,
     "id_share": 0.96,
     "feature_dropout": 0.1,
+    "fusion_weights": "learned",
+    "weight_decay": 0.0,
 }
+NO_ALIGNMENT = {"contrast_weight": LEAST_WEIGHT / 10, "wasserstein_weight": LEAST_WEIGHT / 10}
 FIRST = (
     AS_IT_IS,
+    {**AS_IT_IS, "fusion_weights": "fixed", "id_share": 0.8},
+    {**AS_IT_IS, **NO_ALIGNMENT},
+    {**AS_IT_IS, **NO_ALIGNMENT, "fusion_weights": "fixed", "id_share": 0.8},
+    {**AS_IT_IS, "fusion_weights": "fixed"},
+    {**AS_IT_IS, "weight_decay": 0.1},
     {**AS_IT_IS, "contrast_weight": 2e-4},
     {**AS_IT_IS, "contrast_weight": 2e-2},
-    {**AS_IT_IS, "id_share": 0.8},
-    {**AS_IT_IS, "contrast_weight": LEAST_WEIGHT / 10},
     {**AS_IT_IS, "wasserstein_weight": 0.1},
-    {**AS_IT_IS, "temperature": 1.0},
 )
-"""The experiment as it is, and with one setting changed at a time."""
+"""The experiment as it is; then without what aligns, with the shares held where they start, and other weights."""
 
 
 def suggest(trial: BaseTrial, experiment: Experiment) -> Experiment:
@@ -43,8 +48,10 @@ def suggest(trial: BaseTrial, experiment: Experiment) -> Experiment:
         wasserstein_weight=_weight(trial, "wasserstein_weight"),
         id_share=trial.suggest_float("id_share", 0.6, 0.99),
         feature_dropout=trial.suggest_float("feature_dropout", 0.0, 0.5),
+        fusion_weights=trial.suggest_categorical("fusion_weights", ["learned", "fixed"]),
     )
-    return replace(experiment, model=model)
+    optimizer = replace(experiment.optimizer, weight_decay=trial.suggest_float("weight_decay", 0.0, 0.3))
+    return replace(experiment, model=model, optimizer=optimizer)
 
 
 def _weight(trial: BaseTrial, name: str) -> float:

@@ -193,24 +193,26 @@ def width_part(lightgcn: Experiment, recgoat: Experiment, dim: int) -> TablePart
     return TablePart(f"At width {dim}", (ease, *_beside(wide, ease)), next(iter(wide)), note=note)
 
 
-def softmax_part(lightgcn: Experiment, recgoat: Experiment, dim: int) -> TablePart:
+def softmax_part(lightgcn: Experiment, recgoat: Experiment, dim: int, *, batch_size: int | None = None) -> TablePart:
     """The main rows trained by a softmax over the batch in the place of BPR, alone and with EASE beside them.
 
     Args:
         lightgcn: LightGCN by BPR, as in the main part. By the softmax it is the baseline.
         recgoat: RecGOAT.
         dim: width of all vectors, in numbers, that of LightGCN with BPR as well.
+        batch_size: pairs in a batch of the softmax; None: as in the other parts.
     """
     ease = memory_rows(recgoat)[-1]
     bpr = TableRow(f"LightGCN, width {dim}", _with(lightgcn, f"dim{dim}", dim=dim))
     models = {"LightGCN": lightgcn, GRAPH: _plain(recgoat), RECGOAT: recgoat}
     changed = {
-        f"{label}, softmax": _with(trained, f"softmax{dim}", ranking="softmax", dim=dim)
+        f"{label}, softmax": _in_batches(
+            _with(trained, f"softmax{dim}", ranking="softmax", dim=dim), batch_size or trained.loop.batch_size
+        )
         for label, trained in models.items()
     }
-    note = (
-        f"Softmax: over the batch, corrected for popularity. All but loss and width is as in the other parts. {BESIDE}"
-    )
+    batch = "the batch" if batch_size is None else f"a batch of {batch_size:,} pairs"
+    note = f"Softmax: over {batch}, corrected for popularity. All else but the width is as in the other parts. {BESIDE}"
     title = f"A softmax in the place of BPR, at width {dim}"
     return TablePart(title, (ease, bpr, *_beside(changed, ease)), next(iter(changed)), note=note)
 
@@ -218,6 +220,10 @@ def softmax_part(lightgcn: Experiment, recgoat: Experiment, dim: int) -> TablePa
 def _with(trained: Experiment, name: str, **changes: Any) -> Experiment:
     """A model with other settings, as a run of its own."""
     return replace(trained, name=f"{trained.name}.{name}", model=replace(trained.model, **changes))
+
+
+def _in_batches(trained: Experiment, size: int) -> Experiment:
+    return replace(trained, loop=replace(trained.loop, batch_size=size))
 
 
 def _plain(recgoat: Experiment) -> Experiment:
