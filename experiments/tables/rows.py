@@ -141,21 +141,26 @@ def honesty_part(recgoat: Experiment, *, with_contrast: bool = True) -> TablePar
     return TablePart("Honesty runs", (*rows, TableRow(RECGOAT, recgoat)), RECGOAT, most_seeds=3, note=note)
 
 
-def graph_part(recgoat: Experiment, *, with_contrast: bool = True) -> TablePart:
-    """From LightGCN with one hop of the item graph to the full model: what else adds anything.
+def graph_part(
+    lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment | None = None, with_contrast: bool = True
+) -> TablePart:
+    """From LightGCN over one hop of the item graph to the full model: what the graph adds, and what all else does.
 
     Args:
+        lightgcn: as of `main_part`.
         recgoat: RecGOAT.
+        tuned: as of `main_part`.
         with_contrast: whether there are that graph's contrast or users' profiles to tell apart from the graph alone.
     """
     steps: dict[Control, str] = {"plain_graph": GRAPH}
     if with_contrast:
         steps["id_graph"] = CONTROLS["id_graph"]
-    rows = [TableRow(label, _variant(recgoat, name, control(_model(recgoat), name))) for name, label in steps.items()]
+    rows = [TableRow(label, one) for label, one in _to_beat(lightgcn, tuned).items()]
+    rows += [TableRow(label, _variant(recgoat, name, control(_model(recgoat), name))) for name, label in steps.items()]
     note = (
         f"{CONTROLS['id_graph']}: the baseline with that graph's contrast and users' profiles." if with_contrast else ""
     )
-    return TablePart("From the item graph to RecGOAT", (*rows, TableRow(RECGOAT, recgoat)), GRAPH, note=note)
+    return TablePart("From LightGCN to RecGOAT", (*rows, TableRow(RECGOAT, recgoat)), GRAPH, note=note)
 
 
 def memory_rows(recgoat: Experiment) -> tuple[TableRow, TableRow, TableRow]:
@@ -172,9 +177,9 @@ def memory_rows(recgoat: Experiment) -> tuple[TableRow, TableRow, TableRow]:
 
 def memory_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment | None = None) -> TablePart:
     """What EASE adds to trained models: whether they miss what it remembers. Arguments as of `main_part`."""
-    best = {"LightGCN": lightgcn} if tuned is None else {TUNED: tuned}
     memory = memory_rows(recgoat)
-    rows = (*memory, *_beside(best | {GRAPH: _plain(recgoat), RECGOAT: recgoat}, memory[-1]))
+    models = _to_beat(lightgcn, tuned) | {GRAPH: _plain(recgoat), RECGOAT: recgoat}
+    rows = (*memory, *_beside(models, memory[-1]))
     return TablePart("Memory of pairs beside trained models", rows, RECGOAT, note=BESIDE)
 
 
@@ -217,6 +222,11 @@ def softmax_part(lightgcn: Experiment, recgoat: Experiment, dim: int, *, batch_s
     return TablePart(title, (ease, bpr, *_beside(changed, ease)), next(iter(changed)), note=note)
 
 
+def _to_beat(lightgcn: Experiment, tuned: Experiment | None) -> dict[str, Experiment]:
+    """The best LightGCN and its label."""
+    return {"LightGCN": lightgcn} if tuned is None else {TUNED: tuned}
+
+
 def _with(trained: Experiment, name: str, **changes: Any) -> Experiment:
     """A model with other settings, as a run of its own."""
     return replace(trained, name=f"{trained.name}.{name}", model=replace(trained.model, **changes))
@@ -256,7 +266,7 @@ def standard_parts(
         "ablation": ablation_part(recgoat, published=published),
         "naive": naive_part(recgoat),
         "honesty": honesty_part(recgoat, with_contrast=graph_contrast),
-        "graph": graph_part(recgoat, with_contrast=graph_contrast),
+        "graph": graph_part(lightgcn, recgoat, tuned=tuned, with_contrast=graph_contrast),
         "memory": memory_part(lightgcn, recgoat, tuned=tuned),
     }
     labels = {row.label for part in parts.values() for row in part.rows}
