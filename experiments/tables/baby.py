@@ -31,5 +31,5 @@ TABLE = ResultTable(
         published=PUBLISHED,
         graph_contrast=False,
     )
-    | {"wide": width_part(lightgcn_baby_tuned.CONFIG, recgoat_baby.CONFIG, dim=256)},
+    | {"wide": width_part(recgoat_baby.CONFIG, dim=256)},
 )

@@ -183,16 +183,15 @@ def memory_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment 
     return TablePart("Memory of pairs beside trained models", rows, RECGOAT, note=BESIDE)
 
 
-def width_part(lightgcn: Experiment, recgoat: Experiment, dim: int) -> TablePart:
-    """The main rows at another width, alone and with EASE beside them, which has none.
+def width_part(recgoat: Experiment, dim: int) -> TablePart:
+    """RecGOAT and its item graph at another width, alone and with EASE beside them, which has none.
 
     Args:
-        lightgcn: the LightGCN to beat, one that was tuned.
         recgoat: RecGOAT.
         dim: width of all vectors, in numbers.
     """
     ease = memory_rows(recgoat)[-1]
-    models = {TUNED: lightgcn, GRAPH: _plain(recgoat), RECGOAT: recgoat}
+    models = {GRAPH: _plain(recgoat), RECGOAT: recgoat}
     wide = {f"{label}, width {dim}": _with(trained, f"dim{dim}", dim=dim) for label, trained in models.items()}
     note = f"All but the width is as in the other parts. {BESIDE}"
     return TablePart(f"At width {dim}", (ease, *_beside(wide, ease)), next(iter(wide)), note=note)

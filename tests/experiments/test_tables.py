@@ -98,13 +98,15 @@ def test_other_settings_are_those_of_all_models_of_the_memory_part(
     parts = load_table(TABLES[0].parent / f"{name}.py").parts
     (_, _, ease, *rows), (ease_again, *others) = parts["memory"].rows, parts[key].rows
     assert ease_again == ease
+    if key == "wide":
+        del rows[:2]
     if key == "softmax":
         bpr, trained = others.pop(0), rows[0].experiment
         assert isinstance(trained, Experiment)
         model = replace(trained.model, dim=128)
         assert bpr.experiment == replace(trained, name=f"{trained.name}.dim128", model=model)
     assert parts[key].baseline == others[0].label
-    assert len(others) == len(rows) == 6
+    assert len(others) == len(rows) == (4 if key == "wide" else 6)
     for before, row in zip(rows, others, strict=True):
         model, changed = (
             one.trained if isinstance(one, BlendExperiment) else one for one in (before.experiment, row.experiment)
