@@ -2,8 +2,6 @@
 
 Command:  recgoat table experiments/tables/movielens_1m.py --seeds 0 1 2 --data DATA
 Writes:   experiments/results/movielens_1m: .json, .md, .tex, .png, .pdf
-Expected: test recall@10 / ndcg@10, seed 0: item kNN .1324 / .3091, EASE .1602 / .3588, with content .1593 / .3593,
-          BPR .1234 / .2846, LightGCN .1397 / .3280
 """
 
 from experiments import lightgcn_movielens_1m, recgoat_movielens_1m
