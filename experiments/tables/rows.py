@@ -92,8 +92,7 @@ def main_part(
         *([] if tuned is None else [TableRow(TUNED, tuned)]),
         TableRow(RECGOAT, recgoat, known.get(RECGOAT)),
     ]
-    baseline = "LightGCN" if tuned is None else TUNED
-    return TablePart("RecGOAT beside its baselines", tuple(rows), baseline)
+    return TablePart("RecGOAT beside its baselines", tuple(rows), next(iter(_to_beat(lightgcn, tuned))))
 
 
 def ablation_part(recgoat: Experiment, *, published: Published | None = None) -> TablePart:
@@ -178,7 +177,7 @@ def memory_rows(recgoat: Experiment) -> tuple[TableRow, TableRow, TableRow]:
 def memory_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment | None = None) -> TablePart:
     """What EASE adds to trained models: whether they miss what it remembers. Arguments as of `main_part`."""
     memory = memory_rows(recgoat)
-    models = _to_beat(lightgcn, tuned) | {GRAPH: _plain(recgoat), RECGOAT: recgoat}
+    models = _to_beat(lightgcn, tuned) | _on_the_graph(recgoat)
     rows = (*memory, *_beside(models, memory[-1]))
     return TablePart("Memory of pairs beside trained models", rows, RECGOAT, note=BESIDE)
 
@@ -191,8 +190,10 @@ def width_part(recgoat: Experiment, dim: int) -> TablePart:
         dim: width of all vectors, in numbers.
     """
     ease = memory_rows(recgoat)[-1]
-    models = {GRAPH: _plain(recgoat), RECGOAT: recgoat}
-    wide = {f"{label}, width {dim}": _with(trained, f"dim{dim}", dim=dim) for label, trained in models.items()}
+    wide = {
+        f"{label}, width {dim}": _with(trained, f"dim{dim}", dim=dim)
+        for label, trained in _on_the_graph(recgoat).items()
+    }
     note = f"All but the width is as in the other parts. {BESIDE}"
     return TablePart(f"At width {dim}", (ease, *_beside(wide, ease)), next(iter(wide)), note=note)
 
@@ -208,11 +209,9 @@ def softmax_part(lightgcn: Experiment, recgoat: Experiment, dim: int, *, batch_s
     """
     ease = memory_rows(recgoat)[-1]
     bpr = TableRow(f"LightGCN, width {dim}", _with(lightgcn, f"dim{dim}", dim=dim))
-    models = {"LightGCN": lightgcn, GRAPH: _plain(recgoat), RECGOAT: recgoat}
+    models = {"LightGCN": lightgcn} | _on_the_graph(recgoat)
     changed = {
-        f"{label}, softmax": _in_batches(
-            _with(trained, f"softmax{dim}", ranking="softmax", dim=dim), batch_size or trained.loop.batch_size
-        )
+        f"{label}, softmax": _with(trained, f"softmax{dim}", batch_size=batch_size, ranking="softmax", dim=dim)
         for label, trained in models.items()
     }
     batch = "the batch" if batch_size is None else f"a batch of {batch_size:,} pairs"
@@ -226,13 +225,15 @@ def _to_beat(lightgcn: Experiment, tuned: Experiment | None) -> dict[str, Experi
     return {"LightGCN": lightgcn} if tuned is None else {TUNED: tuned}
 
 
-def _with(trained: Experiment, name: str, **changes: Any) -> Experiment:
+def _on_the_graph(recgoat: Experiment) -> dict[str, Experiment]:
+    """The models with an item graph and their labels."""
+    return {GRAPH: _plain(recgoat), RECGOAT: recgoat}
+
+
+def _with(trained: Experiment, name: str, *, batch_size: int | None = None, **changes: Any) -> Experiment:
     """A model with other settings, as a run of its own."""
-    return replace(trained, name=f"{trained.name}.{name}", model=replace(trained.model, **changes))
-
-
-def _in_batches(trained: Experiment, size: int) -> Experiment:
-    return replace(trained, loop=replace(trained.loop, batch_size=size))
+    loop = trained.loop if batch_size is None else replace(trained.loop, batch_size=batch_size)
+    return replace(trained, name=f"{trained.name}.{name}", model=replace(trained.model, **changes), loop=loop)
 
 
 def _plain(recgoat: Experiment) -> Experiment:

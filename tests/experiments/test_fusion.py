@@ -47,7 +47,7 @@ def test_spreads_with_and_without_the_ends() -> None:
 
 
 def test_the_tables_have_means_over_runs_and_every_view_once() -> None:
-    runs: list[dict[str, Any]] = [measured(KnownViews(more)) for more in (0.0, 0.02)]  # type: ignore[arg-type]
+    runs: list[dict[str, Any]] = [measured(KnownViews(more)) for more in (0.0, 0.02)]  # type: ignore[arg-type]  # a stand-in
     assert as_markdown({"blocks": runs}).splitlines() == [
         "| data | vectors | recall@10 | ndcg@10 |",
         "|---|---|---|---|",

@@ -15,7 +15,7 @@ from recgoat_jax.data import Dataset, FeatureTable, content_hash, write_dataset
 from recgoat_jax.encoders.recipes import PreparedData
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.models import BprMfConfig, Ease, ItemKnn, LightGcnConfig, ModelConfig, RecGoatConfig
-from recgoat_jax.serving import Run, load_run
+from recgoat_jax.serving import Run, UserRecommendations, load_run
 from recgoat_jax.serving.cold_start import ColdStart
 from recgoat_jax.training import Experiment, LoopConfig, OptimizerConfig, train
 from tests.worlds import blocks
@@ -118,6 +118,14 @@ def scores_of_a_blend(
     return np.where(rows > 0, -np.inf, scores)
 
 
+def check_lists(found: list[UserRecommendations], expected: np.ndarray, world: Dataset) -> None:
+    """The six best items of each row of scores, in their order, with their scores."""
+    for listed, scores in zip(found, expected, strict=True):
+        order = np.argsort(-scores, kind="stable")[:6]
+        assert [entry.item for entry in listed.items] == [world.items.ids[item] for item in order]
+        np.testing.assert_allclose([entry.score for entry in listed.items], scores[order], rtol=1e-4, atol=1e-5)
+
+
 def test_histories_that_a_blend_with_item_knn_scores(lightgcn: Run, world: Dataset, tmp_path: Path) -> None:
     options = ["--beside", "item-knn", "--neighbors", "4", "--weights", "0.7", "--quiet"]
     assert main(["blend", str(lightgcn.directory), "--workdir", str(tmp_path / "both"), *options]) == 0
@@ -127,10 +135,7 @@ def test_histories_that_a_blend_with_item_knn_scores(lightgcn: Run, world: Datas
     knn = ItemKnn(world.train, num_users=world.num_users, num_items=world.num_items, k=4, similarity=likeness)
     expected = scores_of_a_blend(lightgcn, knn, world, histories, weight=0.7)
     given = [[world.items.ids[i] for i in history] for history in histories]
-    for listed, scores in zip(blend.recommend_histories(given, k=6), expected, strict=True):
-        order = np.argsort(-scores, kind="stable")[:6]
-        assert [entry.item for entry in listed.items] == [world.items.ids[item] for item in order]
-        np.testing.assert_allclose([entry.score for entry in listed.items], scores[order], rtol=1e-4, atol=1e-5)
+    check_lists(blend.recommend_histories(given, k=6), expected, world)
 
 
 @pytest.mark.parametrize("model", ["lightgcn", "recgoat"])
@@ -163,10 +168,7 @@ def test_histories_that_a_blend_scores(
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "link").symlink_to(tmp_path / "here")
     blend = load_run(tmp_path / "elsewhere" / "link" / "both", data=tmp_path / "here" / "data")
-    for listed, scores in zip(blend.recommend_histories(given, k=6, exclude=["i5"]), expected, strict=True):
-        order = np.argsort(-scores, kind="stable")[:6]
-        assert [entry.item for entry in listed.items] == [world.items.ids[item] for item in order]
-        np.testing.assert_allclose([entry.score for entry in listed.items], scores[order], rtol=1e-4, atol=1e-5)
+    check_lists(blend.recommend_histories(given, k=6, exclude=["i5"]), expected, world)
     # Nobody has bought this one: the model has no vector of such a user.
     with pytest.raises(UsageError, match="user 2 of 2: found 1 items, none with a training pair"):
         blend.recommend_histories([given[0], [world.items.ids[COLD[0]]]])

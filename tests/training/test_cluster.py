@@ -32,7 +32,7 @@ JAX_ONES = {"JAX_COORDINATOR_ADDRESS": "host:80", "JAX_NUM_PROCESSES": "4", "JAX
     ],
 )
 def test_the_environment_says_whether_there_are_others(environ: dict[str, str], where: str | None) -> None:
-    assert find_cluster(HostsConfig(), environ) == (None if where is None else Cluster(where))  # type: ignore[arg-type]
+    assert find_cluster(HostsConfig(), environ) == (None if where is None else Cluster(where))  # type: ignore[arg-type]  # one of the names that it takes
 
 
 def test_a_cloud_tpu_is_one_of_several_unless_jax_is_told_to_use_the_cpu() -> None:
