@@ -7,7 +7,7 @@ The data has no texts of users, so there are no rows of the user side.
 """
 
 from experiments import bpr_baby, lightgcn_baby, lightgcn_baby_tuned, recgoat_baby
-from experiments.tables.rows import ABLATIONS, RECGOAT, standard_parts, width_part
+from experiments.tables.rows import ABLATIONS, RECGOAT, standard_parts, width_parts
 from recgoat_jax.report.result_table import ResultTable
 
 # Table 1 of the RecGOAT paper; its row of RecGOAT was chosen on test.
@@ -31,5 +31,5 @@ TABLE = ResultTable(
         published=PUBLISHED,
         graph_contrast=False,
     )
-    | {"wide": width_part(recgoat_baby.CONFIG, dim=256)},
+    | width_parts(recgoat_baby.CONFIG, dim=256),
 )

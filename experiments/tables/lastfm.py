@@ -5,7 +5,7 @@ Writes:   experiments/results/lastfm: .json, .md, .tex, .png, .pdf
 """
 
 from experiments import lightgcn_lastfm, lightgcn_lastfm_tuned, recgoat_lastfm, recgoat_lastfm_tuned
-from experiments.tables.rows import softmax_part, standard_parts, tuned_part, users_part
+from experiments.tables.rows import softmax_parts, standard_parts, tuned_part, users_part
 from recgoat_jax.report.result_table import ResultTable
 
 TABLE = ResultTable(
@@ -13,7 +13,7 @@ TABLE = ResultTable(
     {
         **standard_parts(lightgcn_lastfm.CONFIG, recgoat_lastfm.CONFIG),
         "tuned": tuned_part(lightgcn_lastfm_tuned.CONFIG, recgoat_lastfm_tuned.CONFIG),
-        "softmax": softmax_part(lightgcn_lastfm.CONFIG, recgoat_lastfm.CONFIG, dim=128),
+        **softmax_parts(lightgcn_lastfm.CONFIG, recgoat_lastfm.CONFIG, dim=128),
         "users": users_part(recgoat_lastfm.CONFIG),
     },
 )

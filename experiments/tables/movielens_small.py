@@ -7,11 +7,11 @@ The data has no texts of users, so there are no rows of the user side.
 """
 
 from experiments import lightgcn_movielens_small, recgoat_movielens_small
-from experiments.tables.rows import softmax_part, standard_parts
+from experiments.tables.rows import softmax_parts, standard_parts
 from recgoat_jax.report.result_table import ResultTable
 
 TABLE = ResultTable(
     "MovieLens ml-latest-small",
     standard_parts(lightgcn_movielens_small.CONFIG, recgoat_movielens_small.CONFIG)
-    | {"softmax": softmax_part(lightgcn_movielens_small.CONFIG, recgoat_movielens_small.CONFIG, dim=128)},
+    | softmax_parts(lightgcn_movielens_small.CONFIG, recgoat_movielens_small.CONFIG, dim=128),
 )

@@ -182,8 +182,15 @@ def memory_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment 
     return TablePart("Memory of pairs beside trained models", rows, RECGOAT, note=BESIDE)
 
 
-def width_part(recgoat: Experiment, dim: int) -> TablePart:
-    """RecGOAT and its item graph at another width, alone and with EASE beside them, which has none.
+def sums_part(beside: TablePart, title: str = "The sums against EASE") -> TablePart:
+    """The sums of a part of models with EASE beside them, tested against EASE in the place of the models."""
+    alone = next(row for row in beside.rows if row.label == EASE)
+    sums = [replace(row, baseline=None) for row in beside.rows if isinstance(row.experiment, BlendExperiment)]
+    return TablePart(title, (alone, *sums), EASE, note=beside.note)
+
+
+def width_parts(recgoat: Experiment, dim: int) -> dict[str, TablePart]:
+    """RecGOAT and its item graph at another width, alone and with EASE beside them, which has none; and the sums.
 
     Args:
         recgoat: RecGOAT.
@@ -195,11 +202,14 @@ def width_part(recgoat: Experiment, dim: int) -> TablePart:
         for label, trained in _on_the_graph(recgoat).items()
     }
     note = f"All but the width is as in the other parts. {BESIDE}"
-    return TablePart(f"At width {dim}", (ease, *_beside(wide, ease)), next(iter(wide)), note=note)
+    part = TablePart(f"At width {dim}", (ease, *_beside(wide, ease)), next(iter(wide)), note=note)
+    return {"wide": part, "wide_sums": sums_part(part, f"The sums at width {dim} against EASE")}
 
 
-def softmax_part(lightgcn: Experiment, recgoat: Experiment, dim: int, *, batch_size: int | None = None) -> TablePart:
-    """The main rows trained by a softmax over the batch in the place of BPR, alone and with EASE beside them.
+def softmax_parts(
+    lightgcn: Experiment, recgoat: Experiment, dim: int, *, batch_size: int | None = None
+) -> dict[str, TablePart]:
+    """The main rows by a softmax over the batch in the place of BPR, alone and with EASE beside them; and the sums.
 
     Args:
         lightgcn: LightGCN by BPR, as in the main part. By the softmax it is the baseline.
@@ -217,7 +227,8 @@ def softmax_part(lightgcn: Experiment, recgoat: Experiment, dim: int, *, batch_s
     batch = "the batch" if batch_size is None else f"a batch of {batch_size:,} pairs"
     note = f"Softmax: over {batch}, corrected for popularity. All else but the width is as in the other parts. {BESIDE}"
     title = f"A softmax in the place of BPR, at width {dim}"
-    return TablePart(title, (ease, bpr, *_beside(changed, ease)), next(iter(changed)), note=note)
+    part = TablePart(title, (ease, bpr, *_beside(changed, ease)), next(iter(changed)), note=note)
+    return {"softmax": part, "softmax_sums": sums_part(part, "The sums by softmax against EASE")}
 
 
 def _to_beat(lightgcn: Experiment, tuned: Experiment | None) -> dict[str, Experiment]:
@@ -267,7 +278,8 @@ def standard_parts(
         "naive": naive_part(recgoat),
         "honesty": honesty_part(recgoat, with_contrast=graph_contrast),
         "graph": graph_part(lightgcn, recgoat, tuned=tuned, with_contrast=graph_contrast),
-        "memory": memory_part(lightgcn, recgoat, tuned=tuned),
+        "memory": (memory := memory_part(lightgcn, recgoat, tuned=tuned)),
+        "sums": sums_part(memory),
     }
     labels = {row.label for part in parts.values() for row in part.rows}
     assert set(published or ()) <= labels, f"no rows for {sorted(set(published or ()) - labels)}"

@@ -129,6 +129,20 @@ def test_other_settings_are_those_of_all_models_of_the_memory_part(
             assert row.label.startswith(f"{before.label}, ")
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "sums"),
+    [("scientific", "memory", "sums"), ("baby", "wide", "wide_sums"), ("lastfm", "softmax", "softmax_sums")],
+)
+def test_sums_are_tested_against_ease_with_content(name: str, key: str, sums: str) -> None:
+    parts = load_table(TABLES[0].parent / f"{name}.py").parts
+    (ease, *rows), part = parts[sums].rows, parts[key]
+    assert parts[sums].baseline == ease.label == "EASE with content"
+    assert ease in part.rows
+    assert [row.experiment for row in rows] == [row.experiment for row in part.rows if row.label.endswith("+ EASE")]
+    assert len(rows) == (2 if key == "wide" else 3)
+    assert {row.baseline for row in rows} == {None}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
     table = load_table(TABLES[0].parent / f"{name}.py")
@@ -144,7 +158,7 @@ def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
     already = {"cold_items"} if recgoat.model.cold_items == "table" else set()
     already |= set() if recgoat.model.id_graph_contrast_weight else {"id_graph_contrast_weight"}
     for key, part in table.parts.items():
-        if key in ("main", "tuned", "memory", "wide", "softmax"):
+        if key in ("main", "tuned", "memory", "wide", "softmax") or key.endswith("sums"):
             continue
         assert (key == "graph") == (part.rows[0].experiment == beaten)
         for row in part.rows:
