@@ -31,5 +31,5 @@ TABLE = ResultTable(
         published=PUBLISHED,
         graph_contrast=False,
     )
-    | width_parts(recgoat_baby.CONFIG, dim=256),
+    | width_parts(lightgcn_baby_tuned.CONFIG, recgoat_baby.CONFIG, dim=256),
 )

@@ -189,20 +189,23 @@ def sums_part(beside: TablePart, title: str = "The sums against EASE") -> TableP
     return TablePart(title, (alone, *sums), EASE, note=beside.note)
 
 
-def width_parts(recgoat: Experiment, dim: int) -> dict[str, TablePart]:
-    """RecGOAT and its item graph at another width, alone and with EASE beside them, which has none; and the sums.
+def width_parts(lightgcn: Experiment, recgoat: Experiment, dim: int) -> dict[str, TablePart]:
+    """Models at another width, alone and with EASE beside them, which has none; and the sums.
 
     Args:
-        recgoat: RecGOAT.
+        lightgcn: the one to beat.
+        recgoat: RecGOAT; it is there without its contrast as well.
         dim: width of all vectors, in numbers.
     """
     ease = memory_rows(recgoat)[-1]
-    wide = {
-        f"{label}, width {dim}": _with(trained, f"dim{dim}", dim=dim)
-        for label, trained in _on_the_graph(recgoat).items()
+    models = {
+        TUNED: lightgcn,
+        **_on_the_graph(recgoat),
+        f"{RECGOAT} without contrast": _variant(recgoat, "oat_only", ablation(_model(recgoat), "oat_only")),
     }
+    wide = {f"{label}, width {dim}": _with(trained, f"dim{dim}", dim=dim) for label, trained in models.items()}
     note = f"All but the width is as in the other parts. {BESIDE}"
-    part = TablePart(f"At width {dim}", (ease, *_beside(wide, ease)), next(iter(wide)), note=note)
+    part = TablePart(f"At width {dim}", (ease, *_beside(wide, ease)), f"{GRAPH}, width {dim}", note=note)
     return {"wide": part, "wide_sums": sums_part(part, f"The sums at width {dim} against EASE")}
 
 

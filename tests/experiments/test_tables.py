@@ -7,6 +7,7 @@ import pytest
 
 from recgoat_jax.cli.table import load_table
 from recgoat_jax.models import LightGcnConfig, RecGoatConfig
+from recgoat_jax.report.result_table import TableRow
 from recgoat_jax.training import Experiment
 from recgoat_jax.training.experiment_source import changed_settings
 from recgoat_jax.training.ranker_run import BlendExperiment, EaseExperiment, ItemKnnExperiment
@@ -99,14 +100,14 @@ def test_other_settings_are_those_of_all_models_of_the_memory_part(
     (_, _, ease, *rows), (ease_again, *others) = parts["memory"].rows, parts[key].rows
     assert ease_again == ease
     if key == "wide":
-        del rows[:2]
+        rows += _without_contrast(rows[-2:])
     if key == "softmax":
         bpr, trained = others.pop(0), rows[0].experiment
         assert isinstance(trained, Experiment)
         model = replace(trained.model, dim=128)
         assert bpr.experiment == replace(trained, name=f"{trained.name}.dim128", model=model)
-    assert parts[key].baseline == others[0].label
-    assert len(others) == len(rows) == (4 if key == "wide" else 6)
+    assert parts[key].baseline == others[2 if key == "wide" else 0].label
+    assert len(others) == len(rows) == (8 if key == "wide" else 6)
     for before, row in zip(rows, others, strict=True):
         model, changed = (
             one.trained if isinstance(one, BlendExperiment) else one for one in (before.experiment, row.experiment)
@@ -129,6 +130,17 @@ def test_other_settings_are_those_of_all_models_of_the_memory_part(
             assert row.label.startswith(f"{before.label}, ")
 
 
+def _without_contrast(rows: list[TableRow]) -> list[TableRow]:
+    """RecGOAT and its sum with EASE, as they are without the contrast of the views."""
+    recgoat, blend = (row.experiment for row in rows)
+    assert isinstance(recgoat, Experiment)
+    assert isinstance(blend, BlendExperiment)
+    model = replace(recgoat.model, contrast_weight=0.0)
+    less = replace(recgoat, name=f"{recgoat.name}.oat_only", model=model)
+    label = "RecGOAT without contrast"
+    return [TableRow(label, less), TableRow(f"{label} + EASE", replace(blend, trained=less), baseline=label)]
+
+
 @pytest.mark.parametrize(
     ("name", "key", "sums"),
     [("scientific", "memory", "sums"), ("baby", "wide", "wide_sums"), ("lastfm", "softmax", "softmax_sums")],
@@ -139,7 +151,7 @@ def test_sums_are_tested_against_ease_with_content(name: str, key: str, sums: st
     assert parts[sums].baseline == ease.label == "EASE with content"
     assert ease in part.rows
     assert [row.experiment for row in rows] == [row.experiment for row in part.rows if row.label.endswith("+ EASE")]
-    assert len(rows) == (2 if key == "wide" else 3)
+    assert len(rows) == (4 if key == "wide" else 3)
     assert {row.baseline for row in rows} == {None}
 
 
