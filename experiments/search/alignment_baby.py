@@ -8,11 +8,9 @@ from dataclasses import replace
 
 from optuna.trial import BaseTrial
 
+from experiments.search.weights import LEAST_WEIGHT, suggest_weight
 from recgoat_jax.models import RecGoatConfig
 from recgoat_jax.training import Experiment
-
-LEAST_WEIGHT = 1e-4
-"""A weight of a loss that is drawn below this leaves its term out."""
 
 AS_IT_IS = {
     "contrast_weight": 2e-3,
@@ -43,17 +41,12 @@ def suggest(trial: BaseTrial, experiment: Experiment) -> Experiment:
     assert isinstance(experiment.model, RecGoatConfig)
     model = replace(
         experiment.model,
-        contrast_weight=_weight(trial, "contrast_weight"),
+        contrast_weight=suggest_weight(trial, "contrast_weight"),
         temperature=trial.suggest_float("temperature", 0.05, 1.0, log=True),
-        wasserstein_weight=_weight(trial, "wasserstein_weight"),
+        wasserstein_weight=suggest_weight(trial, "wasserstein_weight"),
         id_share=trial.suggest_float("id_share", 0.6, 0.99),
         feature_dropout=trial.suggest_float("feature_dropout", 0.0, 0.5),
         fusion_weights=trial.suggest_categorical("fusion_weights", ["learned", "fixed"]),
     )
     optimizer = replace(experiment.optimizer, weight_decay=trial.suggest_float("weight_decay", 0.0, 0.3))
     return replace(experiment, model=model, optimizer=optimizer)
-
-
-def _weight(trial: BaseTrial, name: str) -> float:
-    drawn = trial.suggest_float(name, LEAST_WEIGHT / 10, 0.1, log=True)
-    return drawn if drawn >= LEAST_WEIGHT else 0.0

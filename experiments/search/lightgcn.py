@@ -1,4 +1,4 @@
-"""LightGCN on sets of the size of Last.fm and ml-latest-small: the baseline of a search with recgoat.py.
+"""LightGCN on sets of the size of Last.fm, Scientific and ml-latest-small: the baseline of a search with recgoat.py.
 
 Command:  recgoat tune experiments/lightgcn_lastfm.py --search experiments/search/lightgcn.py --trials 30
 Cost:     a trial is a run of the experiment; see its file
@@ -12,7 +12,7 @@ from recgoat_jax.models import LightGcnConfig
 from recgoat_jax.training import Experiment
 
 FIRST = ({"learning_rate": 5e-3, "dim": 64, "num_layers": 3, "regularization_weight": 1e-3},)
-"""The experiments lightgcn_lastfm, lightgcn_movielens_small and the like as they are."""
+"""The experiments lightgcn_lastfm, lightgcn_scientific, lightgcn_movielens_small and the like as they are."""
 
 
 def suggest(trial: BaseTrial, experiment: Experiment) -> Experiment:

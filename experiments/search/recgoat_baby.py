@@ -8,12 +8,10 @@ from dataclasses import replace
 
 from optuna.trial import BaseTrial
 
+from experiments.search.weights import LEAST_WEIGHT, suggest_weight
 from recgoat_jax.models import RecGoatConfig
 from recgoat_jax.training import ConstantSchedule, Experiment, WarmupCosineSchedule
 from recgoat_jax.training.optimizer import Schedule
-
-LEAST_WEIGHT = 1e-4
-"""A weight of a loss that is drawn below this leaves its term out: one scale reaches from nothing to much."""
 
 SCHEDULES: dict[str, Schedule] = {
     "constant": ConstantSchedule(),
@@ -66,9 +64,9 @@ def suggest(trial: BaseTrial, experiment: Experiment) -> Experiment:
         feature_dropout=trial.suggest_float("feature_dropout", 0.0, 0.4),
         epsilon=trial.suggest_categorical("epsilon", (None, 0.01, 0.05, 0.1)),
         temperature=trial.suggest_float("temperature", 0.05, 1.0, log=True),
-        contrast_weight=_weight(trial, "contrast_weight"),
-        id_graph_contrast_weight=_weight(trial, "id_graph_contrast_weight"),
-        wasserstein_weight=_weight(trial, "wasserstein_weight"),
+        contrast_weight=suggest_weight(trial, "contrast_weight"),
+        id_graph_contrast_weight=suggest_weight(trial, "id_graph_contrast_weight"),
+        wasserstein_weight=suggest_weight(trial, "wasserstein_weight"),
     )
     optimizer = replace(
         experiment.optimizer,
@@ -78,8 +76,3 @@ def suggest(trial: BaseTrial, experiment: Experiment) -> Experiment:
     )
     loop = replace(experiment.loop, batch_size=trial.suggest_categorical("batch_size", (2048, 4096)))
     return replace(experiment, model=model, optimizer=optimizer, loop=loop)
-
-
-def _weight(trial: BaseTrial, name: str) -> float:
-    drawn = trial.suggest_float(name, LEAST_WEIGHT / 10, 0.1, log=True)
-    return drawn if drawn >= LEAST_WEIGHT else 0.0
