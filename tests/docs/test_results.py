@@ -21,7 +21,7 @@ def figures(content: str) -> set[str]:
     return {number.lstrip("0") for number in re.findall(r"(?<![\d.])\d*\.\d{3,}(?![\d])", content)}
 
 
-@pytest.mark.parametrize("page", ["findings.md", "theory.md", "cold-start.md"])
+@pytest.mark.parametrize("page", ["findings.md", "evidence.md", "theory.md", "cold-start.md"])
 def test_every_figure_of_the_pages_is_in_the_results(page: str) -> None:
     sources = [*RESULTS.rglob("*.md"), *(ROOT / "experiments").rglob("*.py")]
     known = set().union(*(figures(text(path)) for path in sources))
@@ -41,14 +41,14 @@ def test_every_result_has_its_command(name: str) -> None:
     assert (ROOT / table).is_file() == (f"recgoat table {table}" in line)
 
 
-@pytest.mark.parametrize("page", ["findings.md", "reproduce.md", "scale.md", "cold-start.md", "README.md"])
+@pytest.mark.parametrize("page", ["evidence.md", "reproduce.md", "scale.md", "cold-start.md", "README.md"])
 def test_commands_name_modules_that_exist(page: str) -> None:
     found = set(re.findall(r"python -m (experiments[\w.]*)", text(ROOT / page if page == "README.md" else DOCS / page)))
     assert found
     assert [module for module in found if find_spec(module) is None] == []
 
 
-@pytest.mark.parametrize("page", ["findings.md", "reproduce.md", "README.md"])
+@pytest.mark.parametrize("page", ["evidence.md", "reproduce.md", "README.md"])
 def test_commands_name_tables_that_exist(page: str) -> None:
     found = set(re.findall(r"experiments/tables/\w+\.py", text(ROOT / page if page == "README.md" else DOCS / page)))
     assert found
