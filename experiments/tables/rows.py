@@ -289,6 +289,22 @@ def standard_parts(
     return parts
 
 
+def searched_part(lightgcn: Experiment, recgoat: Experiment) -> TablePart:
+    """LightGCN and RecGOAT as a search of as many trials each chose them, and the latter's item graph alone.
+
+    Args:
+        lightgcn: the best of its search.
+        recgoat: the best of its own.
+    """
+    rows = (
+        TableRow(TUNED, lightgcn),
+        TableRow(f"{GRAPH}, at RecGOAT's settings", _plain(recgoat)),
+        TableRow(f"{RECGOAT}, tuned", recgoat),
+    )
+    note = "Each is the best on validation of a search of its own, of as many trials; one seed was searched."
+    return TablePart("Both searched", rows, TUNED, note=note)
+
+
 def tuned_part(lightgcn: Experiment, recgoat: Experiment) -> TablePart:
     """LightGCN as a search chose it, and what is built on it, at its settings.
 

@@ -6,10 +6,17 @@ Writes:   experiments/results/scientific: .json, .md, .tex, .png, .pdf
 The data has no texts of users, so there are no rows of the user side.
 """
 
-from experiments import lightgcn_scientific, recgoat_scientific
-from experiments.tables.rows import standard_parts
+from experiments import (
+    lightgcn_scientific,
+    lightgcn_scientific_tuned,
+    recgoat_scientific,
+    recgoat_scientific_tuned,
+)
+from experiments.tables.rows import searched_part, standard_parts
 from recgoat_jax.report.result_table import ResultTable
 
 TABLE = ResultTable(
-    "Amazon Industrial and Scientific", standard_parts(lightgcn_scientific.CONFIG, recgoat_scientific.CONFIG)
+    "Amazon Industrial and Scientific",
+    standard_parts(lightgcn_scientific.CONFIG, recgoat_scientific.CONFIG)
+    | {"tuned": searched_part(lightgcn_scientific_tuned.CONFIG, recgoat_scientific_tuned.CONFIG)},
 )
