@@ -2,6 +2,7 @@
 
 Command:  recgoat train experiments/lightgcn_scientific_tuned.py
 Cost:     about a minute on one CPU core, and two to encode the texts on first use
+Expected: test recall@10 .0718 ± .0021, ndcg@10 .0386 (3 seeds)
 
 The search is in docs/tuning.md.
 """

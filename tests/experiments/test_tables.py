@@ -76,6 +76,23 @@ def test_what_is_built_on_a_tuned_lightgcn_has_its_settings() -> None:
         assert (one.optimizer, one.loop, one.data) == (lightgcn.optimizer, lightgcn.loop, lightgcn.data)
 
 
+def test_where_both_were_searched_the_graph_has_recgoats_settings_and_nothing_else() -> None:
+    part = load_table(TABLES[0].parent / "scientific.py").parts["tuned"]
+    lightgcn, plain, recgoat = (row.experiment for row in part.rows)
+    assert part.baseline == part.rows[0].label
+    assert isinstance(lightgcn, Experiment)
+    assert isinstance(plain, Experiment)
+    assert isinstance(recgoat, Experiment)
+    assert isinstance(recgoat.model, RecGoatConfig)
+    assert isinstance(lightgcn.model, LightGcnConfig)
+    changed = {line.partition(":")[0] for line in changed_settings(recgoat, plain)}
+    # The search left the contrast out already.
+    fields = CHANGED["graph"]["LightGCN and the item graph"] - {"contrast_weight"}
+    assert changed - {"name"} == {f"model.{field}" for field in fields}
+    assert lightgcn.data == recgoat.data
+    assert lightgcn.loop == recgoat.loop
+
+
 def test_the_papers_figures_stand_beside_the_rows_of_baby() -> None:
     parts = load_table(TABLES[0].parent / "baby.py").parts
     published = {key: {row.label: row.published for row in parts[key].rows} for key in ("main", "ablation")}
