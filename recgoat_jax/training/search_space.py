@@ -1,6 +1,7 @@
 """A search file: what a study may vary, as one function from a trial of optuna to an experiment."""
 
 import inspect
+import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -83,8 +84,8 @@ class SearchSpace:
             seed: seed of the draw.
 
         Raises:
-            UsageError: as `experiment`; first settings that ``suggest`` does not ask for, or that lie outside of their
-                bounds; nothing to vary.
+            UsageError: as `experiment`; an assertion of ``suggest`` that does not hold; first settings that ``suggest``
+                does not ask for, or that lie outside of their bounds; nothing to vary.
         """
         optuna = optuna_module()
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
@@ -118,6 +119,13 @@ class SearchSpace:
         except ValueError as error:
             if not trial.params:
                 raise UsageError(f"{self.source}: suggest fails: {error}") from error
+        except AssertionError as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            raise UsageError(
+                f"{self.source}, line {last.lineno}: found that '{base.name}', with {type(base.model).__name__}, does "
+                f"not hold to '{last.line or error}'; expected the experiment that the file is written for. Name "
+                "another search file or another experiment."
+            ) from error
 
 
 def _within(distribution: Any, value: Any) -> bool:

@@ -323,6 +323,10 @@ ONE_SETTING = "def suggest(trial, experiment):\n    trial.suggest_int('a', 1, 2)
             "    return replace(experiment, loop=replace(experiment.loop, cutoffs=(5, 7)))",
             "suggest changed the data, loop.selection_metric or loop.cutoffs",
         ),
+        (
+            "def suggest(trial, experiment):\n    assert experiment.model.dim == 3\n    return experiment",
+            r"search.py, line 2: found that '\w+', with \w+Config, does not hold to 'assert experiment.model.dim == 3'",
+        ),
     ],
 )
 def test_search_files_that_do_not_do_are_refused(
