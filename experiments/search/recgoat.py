@@ -1,6 +1,6 @@
 """RecGOAT on sets of the size of Last.fm, Scientific and ml-latest-small: what a small budget can decide.
 
-Command:  recgoat tune experiments/recgoat_scientific.py --search experiments/search/recgoat.py --trials 16
+Command:  recgoat tune experiments/recgoat_scientific.py --search experiments/search/recgoat.py --trials 32
 Cost:     a trial is a run of the experiment; see its file
 """
 

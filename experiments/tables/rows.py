@@ -275,13 +275,14 @@ def standard_parts(
     graph_contrast: bool = True,
 ) -> dict[str, TablePart]:
     """The parts that a data set of any kind has. Arguments as of `main_part` and `graph_part`."""
+    memory = memory_part(lightgcn, recgoat, tuned=tuned)
     parts = {
         "main": main_part(lightgcn, recgoat, bpr=bpr, tuned=tuned, published=published),
         "ablation": ablation_part(recgoat, published=published),
         "naive": naive_part(recgoat),
         "honesty": honesty_part(recgoat, with_contrast=graph_contrast),
         "graph": graph_part(lightgcn, recgoat, tuned=tuned, with_contrast=graph_contrast),
-        "memory": (memory := memory_part(lightgcn, recgoat, tuned=tuned)),
+        "memory": memory,
         "sums": sums_part(memory),
     }
     labels = {row.label for part in parts.values() for row in part.rows}
@@ -289,36 +290,26 @@ def standard_parts(
     return parts
 
 
-def searched_part(lightgcn: Experiment, recgoat: Experiment) -> TablePart:
-    """LightGCN and RecGOAT as a search of as many trials each chose them, and the latter's item graph alone.
-
-    Args:
-        lightgcn: the best of its search.
-        recgoat: the best of its own.
-    """
-    rows = (
-        TableRow(TUNED, lightgcn),
-        TableRow(f"{GRAPH}, at RecGOAT's settings", _plain(recgoat)),
-        TableRow(f"{RECGOAT}, tuned", recgoat),
-    )
-    note = "Each is the best on validation of a search of its own, of as many trials; one seed was searched."
-    return TablePart("Both searched", rows, TUNED, note=note)
-
-
-def tuned_part(lightgcn: Experiment, recgoat: Experiment) -> TablePart:
-    """LightGCN as a search chose it, and what is built on it, at its settings.
+def tuned_part(lightgcn: Experiment, recgoat: Experiment, *, searched: bool = False) -> TablePart:
+    """LightGCN as a search chose it, RecGOAT, and its item graph alone.
 
     Args:
         lightgcn: the best of the search.
-        recgoat: RecGOAT with the settings that the two share; it has no search of its own.
+        recgoat: RecGOAT with the settings that the two share.
+        searched: whether ``recgoat`` is the best of a search of its own instead, of as many trials.
     """
+    if searched:
+        title, graph, model = "Both searched", "at RecGOAT's settings", "tuned"
+        note = "Each is the best on validation of a search of its own, of as many trials; one seed was searched."
+    else:
+        title, graph, model = "At LightGCN's best settings", "at these settings", "at these settings"
+        note = "Width, depth, penalty and learning rate are those that a search on validation chose for LightGCN."
     rows = (
         TableRow(TUNED, lightgcn),
-        TableRow(f"{GRAPH}, at these settings", _plain(recgoat)),
-        TableRow(f"{RECGOAT}, at these settings", recgoat),
+        TableRow(f"{GRAPH}, {graph}", _plain(recgoat)),
+        TableRow(f"{RECGOAT}, {model}", recgoat),
     )
-    note = "Width, depth, penalty and learning rate are those that a search on validation chose for LightGCN."
-    return TablePart("At LightGCN's best settings", rows, TUNED, note=note)
+    return TablePart(title, rows, TUNED, note=note)
 
 
 def users_part(recgoat: Experiment) -> TablePart:

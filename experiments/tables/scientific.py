@@ -12,11 +12,11 @@ from experiments import (
     recgoat_scientific,
     recgoat_scientific_tuned,
 )
-from experiments.tables.rows import searched_part, standard_parts
+from experiments.tables.rows import standard_parts, tuned_part
 from recgoat_jax.report.result_table import ResultTable
 
 TABLE = ResultTable(
     "Amazon Industrial and Scientific",
     standard_parts(lightgcn_scientific.CONFIG, recgoat_scientific.CONFIG)
-    | {"tuned": searched_part(lightgcn_scientific_tuned.CONFIG, recgoat_scientific_tuned.CONFIG)},
+    | {"tuned": tuned_part(lightgcn_scientific_tuned.CONFIG, recgoat_scientific_tuned.CONFIG, searched=True)},
 )

@@ -122,9 +122,9 @@ class SearchSpace:
         except AssertionError as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             raise UsageError(
-                f"{self.source}, line {last.lineno}: found that '{base.name}', with {type(base.model).__name__}, does "
-                f"not hold to '{last.line or error}'; expected the experiment that the file is written for. Name "
-                "another search file or another experiment."
+                f"{last.filename}, line {last.lineno}: found that '{base.name}', with {type(base.model).__name__}, "
+                f"does not hold to '{last.line or error}'; expected the experiment that {self.source} is written for. "
+                "Name another search file or another experiment."
             ) from error
 
 
