@@ -6,8 +6,8 @@ Writes:   experiments/results/baby: .json, .md, .tex, .png, .pdf
 The data has no texts of users, so there are no rows of the user side.
 """
 
-from experiments import bpr_baby, lightgcn_baby, lightgcn_baby_tuned, recgoat_baby
-from experiments.tables.rows import ABLATIONS, RECGOAT, standard_parts, width_parts
+from experiments import bpr_baby, lightgcn_baby, lightgcn_baby_tuned, recgoat_baby, recgoat_baby_best
+from experiments.tables.rows import ABLATIONS, RECGOAT, at_width, best_parts, standard_parts, width_parts
 from recgoat_jax.report.result_table import ResultTable
 
 # Table 1 of the RecGOAT paper; its row of RecGOAT was chosen on test.
@@ -31,5 +31,6 @@ TABLE = ResultTable(
         published=PUBLISHED,
         graph_contrast=False,
     )
-    | width_parts(lightgcn_baby_tuned.CONFIG, recgoat_baby.CONFIG, dim=256),
+    | width_parts(lightgcn_baby_tuned.CONFIG, recgoat_baby.CONFIG, dim=256)
+    | best_parts(at_width(lightgcn_baby_tuned.CONFIG, 256), recgoat_baby_best.CONFIG, recgoat_baby.CONFIG),
 )

@@ -203,7 +203,7 @@ def width_parts(lightgcn: Experiment, recgoat: Experiment, dim: int) -> dict[str
         **_on_the_graph(recgoat),
         f"{RECGOAT} without contrast": _variant(recgoat, "oat_only", ablation(_model(recgoat), "oat_only")),
     }
-    wide = {f"{label}, width {dim}": _with(trained, f"dim{dim}", dim=dim) for label, trained in models.items()}
+    wide = {f"{label}, width {dim}": at_width(trained, dim) for label, trained in models.items()}
     note = f"All but the width is as in the other parts. {BESIDE}"
     part = TablePart(f"At width {dim}", (ease, *_beside(wide, ease)), f"{GRAPH}, width {dim}", note=note)
     return {"wide": part, "wide_sums": sums_part(part, f"The sums at width {dim} against EASE")}
@@ -221,7 +221,7 @@ def softmax_parts(
         batch_size: pairs in a batch of the softmax; None: as in the other parts.
     """
     ease = memory_rows(recgoat)[-1]
-    bpr = TableRow(f"LightGCN, width {dim}", _with(lightgcn, f"dim{dim}", dim=dim))
+    bpr = TableRow(f"LightGCN, width {dim}", at_width(lightgcn, dim))
     models = {"LightGCN": lightgcn} | _on_the_graph(recgoat)
     changed = {
         f"{label}, softmax": _with(trained, f"softmax{dim}", batch_size=batch_size, ranking="softmax", dim=dim)
@@ -232,6 +232,32 @@ def softmax_parts(
     title = f"A softmax in the place of BPR, at width {dim}"
     part = TablePart(title, (ease, bpr, *_beside(changed, ease)), next(iter(changed)), note=note)
     return {"softmax": part, "softmax_sums": sums_part(part, "The sums by softmax against EASE")}
+
+
+def best_parts(lightgcn: Experiment, recgoat: Experiment, beside: Experiment) -> dict[str, TablePart]:
+    """RecGOAT as well as it is known to do, against LightGCN of its width and against its own graph; and the sums.
+
+    Args:
+        lightgcn: the one to beat, of the same width.
+        recgoat: RecGOAT.
+        beside: the RecGOAT of the other parts, whose EASE this part has, too.
+    """
+    ease = memory_rows(beside)[-1]
+    dim = _model(recgoat).dim
+    graph = f"{GRAPH} of EASE, width {dim}"
+    models = {
+        f"{TUNED}, width {dim}": lightgcn,
+        graph: _plain(recgoat),
+        f"{RECGOAT}, item graph of EASE, width {dim}": recgoat,
+    }
+    note = f"Item graph of EASE: its weights join items in the place of counts; RecGOAT is without contrast. {BESIDE}"
+    part = TablePart("At the best settings", (ease, *_beside(models, ease)), graph, note=note)
+    return {"best": part, "best_sums": sums_part(part, "The sums at the best settings against EASE")}
+
+
+def at_width(trained: Experiment, dim: int) -> Experiment:
+    """A model at another width, as a run of its own."""
+    return _with(trained, f"dim{dim}", dim=dim)
 
 
 def _to_beat(lightgcn: Experiment, tuned: Experiment | None) -> dict[str, Experiment]:

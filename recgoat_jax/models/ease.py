@@ -15,8 +15,9 @@ import scipy.sparse as sp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from recgoat_jax.data import Dataset
+from recgoat_jax.data import Dataset, NeighborList
 from recgoat_jax.errors import UsageError
+from recgoat_jax.graphs.knn import check_positive, neighbor_list
 from recgoat_jax.models.histories import history_matrix
 from recgoat_jax.models.rec_goat_inputs import modality_inputs
 from recgoat_jax.models.rec_goat_item_graphs import mixed_item_graph
@@ -67,7 +68,7 @@ class Ease:
         if dataset.num_items > MOST_ITEMS:
             raise UsageError(
                 f"EASE on {dataset.num_items:,} items; expected at most {MOST_ITEMS:,}, since it holds dense matrices "
-                "of items by items. Item kNN takes any number."
+                "of items by items. Item kNN, or RecGOAT with co_purchase 'count', takes any number."
             )
         self._dataset, self._neighbors, self._shares = dataset, neighbors, dict(modality_shares or {})
         self._history = history_matrix(dataset.train, num_users=dataset.num_users, num_items=dataset.num_items)
@@ -94,6 +95,31 @@ class Ease:
     def weights(self) -> Float[np.ndarray, "items items"]:
         """The weights B, from the item of the row to that of the column."""
         return self._weights
+
+    def nearest(self, k: int) -> NeighborList:
+        """The k items that say the most for each item, with their weights: a sparse part of B, as a graph.
+
+        Args:
+            k: neighbours of an item; fewer where fewer have a weight above 0.
+
+        Returns:
+            Edges to an item from those whose weights to it are largest, sorted by receiver, then by falling weight,
+            ties by the lower row.
+
+        Raises:
+            ValueError: k below 1.
+        """
+        check_positive(k=k)
+        weights, senders = jax.lax.top_k(jnp.asarray(self._weights.T), min(k, len(self._weights)))
+        kept = np.asarray(weights) > 0
+        receivers = np.broadcast_to(np.arange(len(kept))[:, None], kept.shape)
+        return neighbor_list(
+            receivers[kept],
+            np.asarray(senders)[kept],
+            np.asarray(weights)[kept],
+            num_nodes=len(kept),
+            origin=f"EASE(k={k})",
+        )
 
     def __call__(self, users: Int[np.ndarray, " batch"]) -> Float[np.ndarray, "batch items"]:
         """Scores of all items for some users."""
@@ -139,7 +165,7 @@ class Ease:
             untrained=None,
             rngs=nnx.Rngs(0),
         )
-        mixed = mixed_item_graph(dataset, inputs, shares=self._shares, co_purchase_share=0.0, neighbors=self._neighbors)
+        mixed = mixed_item_graph(inputs, shares=self._shares)
         if mixed is None:
             raise UsageError(
                 f"EASE with the modality shares {self._shares}; expected one above 0 of {', '.join(inputs)}."

@@ -27,6 +27,7 @@ from recgoat_jax.graphs.products import graph_product
 from recgoat_jax.graphs.shard import LocalRows, Shard, counted_rows, example_axes, rows_axis
 from recgoat_jax.models.objective import popularity_of, ranking_terms
 from recgoat_jax.models.protocols import Batch, LossOutput, Untrained, Vectors
+from recgoat_jax.models.rec_goat_co_purchase import co_purchase_graph
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.models.rec_goat_contrasts import Encoded, Representation, contrast_terms
 from recgoat_jax.models.rec_goat_inputs import (
@@ -81,12 +82,18 @@ class RecGoat(nnx.Module):
             untrained=untrained,
             rngs=rngs,
         )
+        co_purchase = (
+            co_purchase_graph(
+                dataset, kind=config.co_purchase, neighbors=config.neighbors, l2=config.co_purchase_penalty
+            )
+            if config.co_purchase_share > 0
+            else None
+        )
         graph = mixed_item_graph(
-            dataset,
             inputs,
             shares=dict(config.modality_shares),
+            co_purchase=co_purchase,
             co_purchase_share=config.co_purchase_share,
-            neighbors=config.neighbors,
         )
         use_id_graph = config.id_graph_weight > 0 and graph is not None
         self.item_graph = Constant(graph) if use_id_graph else None

@@ -1,9 +1,11 @@
 """Settings of RecGOAT, the paper's and ours, each a switch."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from recgoat_jax.models.objective import Ranking, Regularization
+from recgoat_jax.models.rec_goat_co_purchase import CoPurchase
 from recgoat_jax.models.rec_goat_inputs import ColdItems, ItemGraphSource, RatingMode, UserBranch, UserJoin
 from recgoat_jax.nn.alignment import Residual, Transport
 from recgoat_jax.nn.fusion import FusionWeights
@@ -41,7 +43,11 @@ class RecGoatConfig:
     id_graph_weight: float = 0.5
     """Weight of one hop of the mixed item graph on the ID vectors; 0 leaves it out. Not in the paper."""
     co_purchase_share: float = 0.0
-    """Share of the training co-occurrence graph in the mixed item graph, below 1. Not in the paper."""
+    """Share of the co-purchase graph in the mixed item graph, below 1. Not in the paper."""
+    co_purchase: CoPurchase = "count"
+    """What joins two items in the co-purchase graph: the number of users who have both, or EASE's weight."""
+    co_purchase_penalty: float = 1000.0
+    """Penalty of EASE where its weights make the co-purchase graph."""
     modality_shares: tuple[tuple[str, float], ...] = ()
     """Relative weight of a modality, by name, in the mixed item graph and at the start of the fusion; others: 1."""
     cold_items: ColdItems = "neighbors"
@@ -106,6 +112,8 @@ class RecGoatConfig:
             raise ValueError(f"dim {self.dim} is not a multiple of heads {self.heads}; choose a width that is.")
         if not 0.0 <= self.co_purchase_share < 1.0:
             raise ValueError(f"co_purchase_share is {self.co_purchase_share}; expected a share from 0 to below 1.")
+        if not 0.0 < self.co_purchase_penalty < math.inf:
+            raise ValueError(f"co_purchase_penalty is {self.co_purchase_penalty}; expected a number above 0.")
         if not self.cold_temperature > 0.0:
             raise ValueError(f"cold_temperature is {self.cold_temperature}; expected a number above 0.")
         if not 0.0 < self.id_share <= 1.0:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
+import jraph
 import numpy as np
 from jaxtyping import Array, Float
 
-from recgoat_jax.data import Dataset
-from recgoat_jax.graphs import Adjacency, cached_graph, co_occurrence_graph, mix_graphs, neighbor_graph
+from recgoat_jax.graphs import Adjacency, mix_graphs, neighbor_graph
 from recgoat_jax.graphs.edges import graph_from_edges
 from recgoat_jax.graphs.products import AnyGraph, graph_product
 from recgoat_jax.models.rec_goat_inputs import ModalityInput
@@ -18,21 +18,19 @@ _TINY = 1e-24
 
 
 def mixed_item_graph(
-    dataset: Dataset,
     inputs: Mapping[str, ModalityInput],
     *,
     shares: Mapping[str, float],
-    co_purchase_share: float,
-    neighbors: int,
+    co_purchase: jraph.GraphsTuple | None = None,
+    co_purchase_share: float = 0.0,
 ) -> Adjacency | None:
-    """One item graph out of the modalities' graphs and training co-occurrence; None where there is nothing to mix.
+    """One item graph out of the modalities' graphs and that of co-purchase; None where there is nothing to mix.
 
     Args:
-        dataset: prepared data.
         inputs: the modalities.
         shares: relative weights of the modalities.
-        co_purchase_share: weight of the co-occurrence graph; the modalities share the rest of 1.
-        neighbors: k of the co-occurrence graph.
+        co_purchase: the graph of items that the same users have, normalised; None: there is none.
+        co_purchase_share: its weight; the modalities share the rest of 1.
 
     Returns:
         The mixed adjacency: each part made symmetric by union and degree-normalised.
@@ -45,12 +43,8 @@ def mixed_item_graph(
         )
         for name, modality in inputs.items()
     ]
-    if co_purchase_share > 0:
-        bought = cached_graph(
-            ("co-occurrence", neighbors, dataset.train.users, dataset.train.items, dataset.num_items),
-            lambda: co_occurrence_graph(dataset.train, dataset.num_items, k=neighbors),
-        )
-        parts.append((neighbor_graph(bought), co_purchase_share))
+    if co_purchase is not None:
+        parts.append((co_purchase, co_purchase_share))
     parts = [part for part in parts if part[1] > 0]
     return Adjacency.from_graph(mix_graphs(parts)) if parts else None
 

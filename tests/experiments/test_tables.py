@@ -76,6 +76,26 @@ def test_what_is_built_on_a_tuned_lightgcn_has_its_settings() -> None:
         assert (one.optimizer, one.loop, one.data) == (lightgcn.optimizer, lightgcn.loop, lightgcn.data)
 
 
+def test_the_best_rows_on_baby_differ_from_the_baseline_of_their_width_by_nothing_but_the_model() -> None:
+    parts = load_table(TABLES[0].parent / "baby.py").parts
+    rows = {row.label: row.experiment for row in parts["best"].rows}
+    labels = ["LightGCN, tuned", "LightGCN and the item graph of EASE", "RecGOAT, item graph of EASE"]
+    lightgcn, plain, recgoat = (rows[f"{label}, width 256"] for label in labels)
+    for one in (plain, recgoat):
+        assert isinstance(one, Experiment)
+        assert isinstance(lightgcn, Experiment)
+        assert isinstance(one.model, RecGoatConfig)
+        assert isinstance(lightgcn.model, LightGcnConfig)
+        assert (one.model.co_purchase, one.model.contrast_weight) == ("ease", 0.0)
+        shared = ("dim", "num_layers", "regularization", "regularization_weight")
+        assert [getattr(one.model, name) for name in shared] == [getattr(lightgcn.model, name) for name in shared]
+        assert (one.optimizer, one.loop, one.data) == (lightgcn.optimizer, lightgcn.loop, lightgcn.data)
+    wide = {row.label: row.experiment for row in parts["wide"].rows}
+    assert wide[f"{labels[0]}, width 256"] == lightgcn
+    sums = [row.label for row in parts["best_sums"].rows]
+    assert sums == ["EASE with content", *(f"{label}, width 256 + EASE" for label in labels)]
+
+
 def test_where_both_were_searched_the_graph_has_recgoats_settings_and_nothing_else() -> None:
     part = load_table(TABLES[0].parent / "scientific.py").parts["tuned"]
     lightgcn, plain, recgoat = (row.experiment for row in part.rows)
@@ -187,7 +207,7 @@ def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
     already = {"cold_items"} if recgoat.model.cold_items == "table" else set()
     already |= set() if recgoat.model.id_graph_contrast_weight else {"id_graph_contrast_weight"}
     for key, part in table.parts.items():
-        if key in ("main", "tuned", "memory", "wide", "softmax") or key.endswith("sums"):
+        if key in ("main", "tuned", "best", "memory", "wide", "softmax") or key.endswith("sums"):
             continue
         assert (key == "graph") == (part.rows[0].experiment == beaten)
         for row in part.rows:

@@ -79,6 +79,22 @@ def test_other_settings_of_the_same_data(data: Dataset) -> None:
     np.testing.assert_array_equal(first.weights, Ease(data, l2=1.0).weights)
 
 
+def test_the_nearest_are_the_largest_positive_weights(data: Dataset) -> None:
+    model = Ease(data, l2=2.0)
+    expected = []
+    for item in range(31):
+        senders = sorted(range(31), key=lambda other: (-model.weights[other, item], other))[:4]
+        expected += [(item, other) for other in senders if model.weights[other, item] > 0]
+    found = model.nearest(4)
+    assert list(zip(found.receivers.tolist(), found.senders.tolist(), strict=True)) == expected
+    np.testing.assert_array_equal(found.weights, [model.weights[other, item] for item, other in expected])
+    # The last three items have no training pairs.
+    assert max(found.receivers.max(), found.senders.max()) < 28
+    assert len(model.nearest(1000).weights) == (model.weights > 0).sum()
+    with pytest.raises(ValueError, match="k is 0"):
+        model.nearest(0)
+
+
 def test_bad_settings_and_data_are_refused(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     for settings in ({"l2": 0.0}, {"l2": float("nan")}, {"l2": 1.0, "content_weight": -1.0}):
         with pytest.raises(ValueError, match="l2 is .* and content_weight"):

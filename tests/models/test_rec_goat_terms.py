@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from sklearn.linear_model import Ridge
 
 from recgoat_jax.data import Dataset
 from recgoat_jax.graphs import Adjacency, co_occurrence_graph, neighbor_graph
@@ -135,13 +136,17 @@ def test_shares_of_modalities_reach_the_item_graph_and_the_fusion(world: Dataset
     assert shares == pytest.approx({"id": 0.8, "text": 0.15, "image": 0.05}, rel=1e-5)
 
 
+def dense_item_graph(config: RecGoatConfig, world: Dataset) -> np.ndarray:
+    model = make(config, world)
+    assert model.item_graph is not None
+    return np.asarray(graph_product(model.item_graph.get_value(), jnp.eye(world.num_items)))
+
+
 def test_what_is_bought_together_takes_its_share_from_the_modalities(world: Dataset) -> None:
     """At half and half the graph lies midway between that of the modalities and the normalised co-occurrence alone."""
 
     def dense(share: float) -> np.ndarray:
-        model = make(replace(STILL, co_purchase_share=share), world)
-        assert model.item_graph is not None
-        return np.asarray(graph_product(model.item_graph.get_value(), jnp.eye(world.num_items)))
+        return dense_item_graph(replace(STILL, co_purchase_share=share), world)
 
     together = np.asarray(
         graph_product(
@@ -150,3 +155,25 @@ def test_what_is_bought_together_takes_its_share_from_the_modalities(world: Data
         )
     )
     np.testing.assert_allclose(dense(0.5), 0.5 * dense(0.0) + 0.5 * together, atol=1e-6)
+
+
+def test_what_ease_joins_takes_the_same_place_in_its_own_weights(world: Dataset) -> None:
+    """The largest weights of a ridge regression of each item on all others, the larger of both directions, D^-1/2."""
+    penalty, share, size = 3.0, 0.5, world.num_items
+    rows = np.zeros((world.num_users, size))
+    rows[world.train.users, world.train.items] = 1
+    together = np.zeros((size, size))
+    for item in range(size):
+        others = np.delete(np.arange(size), item)
+        weights = Ridge(alpha=penalty, fit_intercept=False).fit(rows[:, others], rows[:, item]).coef_
+        # What is 0 but for rounding joins nothing.
+        largest = [place for place in np.argsort(-weights)[: STILL.neighbors] if weights[place] > 1e-6]
+        together[item, others[largest]] = weights[largest]
+    together = np.maximum(together, together.T)
+    degrees = together.sum(axis=1)
+    together /= np.sqrt(np.outer(np.where(degrees > 0, degrees, 1.0), np.where(degrees > 0, degrees, 1.0)))
+    assert len(set(np.round(together[together > 0], 4))) > size  # The weights differ, and the edges are not few.
+    config = replace(STILL, co_purchase="ease", co_purchase_penalty=penalty)
+    modalities = dense_item_graph(config, world)
+    mixed = dense_item_graph(replace(config, co_purchase_share=share), world)
+    np.testing.assert_allclose(mixed, (1 - share) * modalities + share * together, atol=1e-5)
