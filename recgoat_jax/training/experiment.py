@@ -121,9 +121,20 @@ def from_json(kind: Any, value: Any) -> Any:
     return value
 
 
+def field_default(one: "dataclasses.Field[Any]") -> Any:
+    """The default of a dataclass's field; `dataclasses.MISSING` where it has none."""
+    return one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
+
+
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Where two configs in JSON form differ: ``"model.epsilon: stored 0.02, given 0.05"``."""
+    """Where two configs in JSON form differ: ``"model.epsilon: stored 0.02, given 0.05"``.
+
+    A setting that the stored config does not know, since a later release added it, counts as its default there: that
+    is what runs did before.
+    """
     found = []
+    added = _defaults(stored.get("type"))
+    stored = {name: added[name] for name in given if name in added} | dict(stored)
     for name in sorted({*stored, *given}):
         a, b = stored.get(name), given.get(name)
         if isinstance(a, dict) and isinstance(b, dict):
@@ -133,4 +144,11 @@ def differences(stored: Mapping[str, Any], given: Mapping[str, Any], prefix: str
     return found
 
 
-__all__ = ["Experiment", "LoopConfig", "differences", "from_json", "to_json"]
+def _defaults(kind: Any) -> dict[str, Any]:
+    """The defaults of a class of settings, by its tag, as JSON values; nothing for a tag that is none of theirs."""
+    kinds = (Experiment, LoopConfig, OptimizerConfig, *typing.get_args(ModelConfig), *typing.get_args(DataConfig))
+    fields = [one for each in kinds if each.__name__ == kind for one in dataclasses.fields(each)]
+    return {one.name: to_json(default) for one in fields if (default := field_default(one)) is not dataclasses.MISSING}
+
+
+__all__ = ["Experiment", "LoopConfig", "differences", "field_default", "from_json", "to_json"]

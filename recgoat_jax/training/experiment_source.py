@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from recgoat_jax.training.experiment import Experiment
+from recgoat_jax.training.experiment import Experiment, field_default
 
 _INDENT = "    "
 
@@ -63,15 +63,9 @@ def _source(value: Any, imports: set[tuple[str, str]], *, depth: int) -> str:
     given = [
         f"{pad}{one.name}={_source(getattr(value, one.name), imports, depth=depth + 1)},\n"
         for one in dataclasses.fields(value)
-        if getattr(value, one.name) != _default(one)
+        if getattr(value, one.name) != field_default(one)
     ]
     return f"{kind.__name__}(\n{''.join(given)}{_INDENT * depth})" if given else f"{kind.__name__}()"
-
-
-def _default(field: "dataclasses.Field[Any]") -> Any:
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return field.default
 
 
 __all__ = ["changed_settings", "experiment_source"]

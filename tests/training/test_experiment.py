@@ -34,3 +34,15 @@ def test_differences_are_named_by_path() -> None:
     a, b = to_json(Experiment()), to_json(Experiment(seed=3))
     b["model"]["dim"] = 32
     assert differences(a, b) == ["model.dim: stored 64, given 32", "seed: stored 0, given 3"]
+
+
+def test_what_a_release_added_is_at_its_default_in_what_was_stored_before() -> None:
+    """A run goes on after an upgrade, but not with another value of the new setting, and not without an old one."""
+    now = to_json(Experiment())
+    before = to_json(Experiment())
+    del before["model"]["co_purchase"], before["loop"]["shuffle"], before["seed"]
+    assert differences(before, now) == []
+    now["model"]["co_purchase"], now["seed"] = "ease", 1
+    assert differences(before, now) == ['model.co_purchase: stored "count", given "ease"', "seed: stored 0, given 1"]
+    del now["seed"]
+    assert differences(to_json(Experiment()), now)[1:] == ["seed: stored 0, given null"]
