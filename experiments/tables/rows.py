@@ -182,11 +182,21 @@ def memory_part(lightgcn: Experiment, recgoat: Experiment, *, tuned: Experiment 
     return TablePart("Memory of pairs beside trained models", rows, RECGOAT, note=BESIDE)
 
 
-def sums_part(beside: TablePart, title: str = "The sums against EASE") -> TablePart:
-    """The sums of a part of models with EASE beside them, tested against EASE in the place of the models."""
+def sums_part(beside: TablePart, title: str = "The sums against EASE", *, with_models: bool = False) -> TablePart:
+    """The sums of a part of models with EASE beside them, tested against EASE in the place of the models.
+
+    Args:
+        beside: the part.
+        title: heading.
+        with_models: whether the models alone are tested as well.
+    """
     alone = next(row for row in beside.rows if row.label == EASE)
-    sums = [replace(row, baseline=None) for row in beside.rows if isinstance(row.experiment, BlendExperiment)]
-    return TablePart(title, (alone, *sums), EASE, note=beside.note)
+    tested = [
+        replace(row, baseline=None)
+        for row in beside.rows
+        if isinstance(row.experiment, (BlendExperiment, Experiment) if with_models else BlendExperiment)
+    ]
+    return TablePart(title, (alone, *tested), EASE, note=beside.note)
 
 
 def width_parts(lightgcn: Experiment, recgoat: Experiment, dim: int) -> dict[str, TablePart]:
@@ -235,7 +245,7 @@ def softmax_parts(
 
 
 def best_parts(lightgcn: Experiment, recgoat: Experiment, beside: Experiment) -> dict[str, TablePart]:
-    """RecGOAT as well as it is known to do, against LightGCN of its width and against its own graph; and the sums.
+    """RecGOAT as well as it is known to do, against its own graph, LightGCN of its width, and EASE.
 
     Args:
         lightgcn: the one to beat, of the same width.
@@ -252,7 +262,12 @@ def best_parts(lightgcn: Experiment, recgoat: Experiment, beside: Experiment) ->
     }
     note = f"Item graph of EASE: its weights join items in the place of counts; RecGOAT is without contrast. {BESIDE}"
     part = TablePart("At the best settings", (ease, *_beside(models, ease)), graph, note=note)
-    return {"best": part, "best_sums": sums_part(part, "The sums at the best settings against EASE")}
+    alone = tuple(row for row in part.rows if not isinstance(row.experiment, BlendExperiment))
+    return {
+        "best": part,
+        "best_lightgcn": TablePart("The best settings against LightGCN", alone, f"{TUNED}, width {dim}"),
+        "best_ease": sums_part(part, "The best settings against EASE", with_models=True),
+    }
 
 
 def at_width(trained: Experiment, dim: int) -> Experiment:

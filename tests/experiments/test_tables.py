@@ -92,8 +92,14 @@ def test_the_best_rows_on_baby_differ_from_the_baseline_of_their_width_by_nothin
         assert (one.optimizer, one.loop, one.data) == (lightgcn.optimizer, lightgcn.loop, lightgcn.data)
     wide = {row.label: row.experiment for row in parts["wide"].rows}
     assert wide[f"{labels[0]}, width 256"] == lightgcn
-    sums = [row.label for row in parts["best_sums"].rows]
-    assert sums == ["EASE with content", *(f"{label}, width 256 + EASE" for label in labels)]
+    assert [row.label for row in parts["best_lightgcn"].rows] == [
+        "EASE with content",
+        *(f"{label}, width 256" for label in labels),
+    ]
+    assert parts["best_lightgcn"].baseline == f"{labels[0]}, width 256"
+    assert parts["best_ease"].baseline == "EASE with content"
+    assert [row.experiment for row in parts["best_ease"].rows] == [row.experiment for row in parts["best"].rows]
+    assert {row.baseline for row in parts["best_ease"].rows} == {None}
 
 
 def test_where_both_were_searched_the_graph_has_recgoats_settings_and_nothing_else() -> None:
@@ -207,7 +213,9 @@ def test_rows_differ_in_one_thing_and_baselines_are_as_wide(name: str) -> None:
     already = {"cold_items"} if recgoat.model.cold_items == "table" else set()
     already |= set() if recgoat.model.id_graph_contrast_weight else {"id_graph_contrast_weight"}
     for key, part in table.parts.items():
-        if key in ("main", "tuned", "best", "memory", "wide", "softmax") or key.endswith("sums"):
+        if key in ("main", "tuned", "best", "best_lightgcn", "best_ease", "memory", "wide", "softmax") or key.endswith(
+            "sums"
+        ):
             continue
         assert (key == "graph") == (part.rows[0].experiment == beaten)
         for row in part.rows:
