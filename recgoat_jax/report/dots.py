@@ -94,6 +94,8 @@ def row_figure(parts: Mapping[str, Values], *, metric: str, baselines: Mapping[s
         finish_axes(axes, title=title, x=f"{metric}, test", y="", categories=True)
         axes.set_yticks(range(len(rows)), rows, fontsize=FONT_SIZE - 1)
         axes.set_ylim(len(rows) - 0.5, -0.5)
+        # Labels of rows take room from the axes, and values of four decimals would run into each other.
+        axes.locator_params(axis="x", nbins=5)
     return figure
 
 

@@ -1,5 +1,7 @@
 """Dots a seed: the numbers that are drawn."""
 
+from itertools import pairwise
+
 import pytest
 
 from recgoat_jax.errors import UsageError
@@ -48,3 +50,14 @@ def test_rows_of_tables_are_dots_with_a_line_through_the_baseline() -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == ["LightGCN", "RecGOAT", "content kNN"]
     with pytest.raises(UsageError, match="no rows to draw"):
         row_figure({"Main": {"LightGCN": []}}, metric="recall@10", baselines={"Main": "LightGCN"})
+
+
+@pytest.mark.parametrize("length", [30, 40, 44, 48, 60])
+def test_values_of_four_decimals_stand_apart_beside_long_labels(length: int) -> None:
+    values = {"n" * length + str(n): [0.0479 + n * 0.00495] for n in range(5)}
+    figure = row_figure({"Main": values}, metric="recall@10", baselines={"Main": next(iter(values))})
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+    assert len(boxes) >= 4
+    assert all(right.x0 > left.x1 for left, right in pairwise(boxes))
