@@ -53,3 +53,10 @@ def test_commands_name_tables_that_exist(page: str) -> None:
     found = set(re.findall(r"experiments/tables/\w+\.py", text(ROOT / page if page == "README.md" else DOCS / page)))
     assert found
     assert [name for name in found if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_no_line_is_lost_as_a_comment(page: str) -> None:
+    """MyST takes a line that begins with a percent sign for a comment, in the middle of a sentence as well."""
+    outside = re.sub(r"^```.*?^```$", "", text(DOCS / page), flags=re.MULTILINE | re.DOTALL)
+    assert [line for line in outside.splitlines() if line.lstrip().startswith("%")] == []
