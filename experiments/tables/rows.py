@@ -191,11 +191,8 @@ def sums_part(beside: TablePart, title: str = "The sums against EASE", *, with_m
         with_models: whether the models alone are tested as well.
     """
     alone = next(row for row in beside.rows if row.label == EASE)
-    tested = [
-        replace(row, baseline=None)
-        for row in beside.rows
-        if isinstance(row.experiment, (BlendExperiment, Experiment) if with_models else BlendExperiment)
-    ]
+    kinds = (BlendExperiment, Experiment) if with_models else BlendExperiment
+    tested = [replace(row, baseline=None) for row in beside.rows if isinstance(row.experiment, kinds)]
     return TablePart(title, (alone, *tested), EASE, note=beside.note)
 
 

@@ -171,7 +171,8 @@ def test_what_ease_joins_takes_the_same_place_in_its_own_weights(world: Dataset)
         together[item, others[largest]] = weights[largest]
     together = np.maximum(together, together.T)
     degrees = together.sum(axis=1)
-    together /= np.sqrt(np.outer(np.where(degrees > 0, degrees, 1.0), np.where(degrees > 0, degrees, 1.0)))
+    roots = np.sqrt(np.where(degrees > 0, degrees, 1.0))
+    together /= np.outer(roots, roots)
     assert len(set(np.round(together[together > 0], 4))) > size  # The weights differ, and the edges are not few.
     config = replace(STILL, co_purchase="ease", co_purchase_penalty=penalty)
     modalities = dense_item_graph(config, world)
