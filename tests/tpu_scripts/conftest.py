@@ -152,7 +152,9 @@ class Cloud:
 
     @state.setter
     def state(self, state: dict[str, Any]) -> None:
-        (self.home / "state.json").write_text(json.dumps(state))
+        new = self.home / "state.json.test"
+        new.write_text(json.dumps(state))
+        new.replace(self.home / "state.json")
 
     def node(self, name: str = "recgoat", *, kind: str = "v5litepod-16", state: str = "READY", hosts: int = 2) -> None:
         self.state = {"nodes": {name: {"type": kind, "state": state, "hosts": hosts}}}

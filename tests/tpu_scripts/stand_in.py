@@ -31,13 +31,24 @@ class State:
         if os.path.exists(self.file):
             with open(self.file) as file:
                 self.all = json.load(file)
+        self.found = self.text
 
     def __getitem__(self, kind):
         return self.all.setdefault(kind, {})
 
+    @property
+    def text(self):
+        # A kind of which nothing is there is the same as one that nobody asked for.
+        return json.dumps({kind: things for kind, things in self.all.items() if things})
+
     def save(self):
-        with open(self.file, "w") as file:
+        """Other calls read meanwhile: they find the old state or the new one. What only looks writes none."""
+        if self.text == self.found:
+            return
+        new = f"{self.file}.{os.getpid()}"
+        with open(new, "w") as file:
             json.dump(self.all, file)
+        os.replace(new, self.file)
 
 
 def listed(things, flags, folder, columns):
