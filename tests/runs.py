@@ -57,6 +57,7 @@ def write_run(
     *,
     name: str = "lightgcn",
     epochs: int = 6,
+    seed: int = 0,
     modalities: tuple[str, ...] = (),
 ) -> Path:
     """Writes the files of a finished run, and the prepared data beside it."""
@@ -80,7 +81,7 @@ def write_run(
         "best_epoch": 4,
         "epochs": epochs,
         "seconds": 1.5,
-        "seed": 0,
+        "seed": seed,
         "commit": None,
     }
     (directory / "result.json").write_text(json.dumps(result))

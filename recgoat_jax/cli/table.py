@@ -155,7 +155,7 @@ def verify(command: TableCommand) -> RunResult:
 
     Raises:
         UsageError: an unknown label.
-        DataError: no stored figures for the row and seed, or those of other settings.
+        DataError: no stored figures for the row and seed, or those of other settings or data.
         RunStoppedError: other figures.
     """
     table, seed = load_table(command.table), command.seeds[0]
@@ -372,11 +372,12 @@ def _stored_run(row: TableRow, seed: int | None, command: TableCommand) -> dict[
         for one in part["rows"]:
             for stored in one["runs"]:
                 if one["experiment"] == row.experiment.name and seed in (None, stored["seed"]):
-                    if one.get("settings", row.settings) != row.settings:
+                    kept = _kept_file(row, stored["seed"], command)
+                    if kept.exists() and _kept_run(row, stored["seed"], command) is None:
                         raise DataError.at(
-                            path,
-                            found=f"figures of '{row.label}' with other settings than the table has now",
-                            expected="those of the same settings",
+                            kept,
+                            found=f"figures of '{row.label}' with other settings or data than the table has now",
+                            expected="those of the same",
                             action="Run the table again.",
                         )
                     return stored

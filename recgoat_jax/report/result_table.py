@@ -1,7 +1,5 @@
 """Result tables of a data set: rows over seeds, in parts with a baseline each, as JSON, Markdown and LaTeX."""
 
-import hashlib
-import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -41,10 +39,9 @@ class TableRow:
     baseline: str | None = None
 
     @property
-    def settings(self) -> str:
-        """A hash of everything that is set, seed and the data's place aside: rows of other settings have another."""
-        told = without_places(settings_json(self.experiment)) | {"seed": 0}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    def settings(self) -> dict[str, Any]:
+        """Everything that is set, as JSON values, seed and the data's place aside."""
+        return without_places(settings_json(self.experiment)) | {"seed": 0}
 
     @property
     def has_seeds(self) -> bool:
@@ -185,7 +182,6 @@ def _row_content(row: TableRow, runs: Sequence[TableRun], tested: Mapping[str, A
     return {
         "label": row.label,
         "experiment": row.experiment.name,
-        "settings": row.settings,
         "published": row.published,
         "baseline": row.baseline,
         "mean": {metric: statistics.mean(found) if found else None for metric, found in values.items()},
@@ -206,8 +202,9 @@ def markdown(title: str, parts: Mapping[str, Mapping[str, Any]]) -> str:
         A Markdown page.
     """
     lines = [f"# {title}"]
-    if changed := _rows_of_several_settings(parts):
-        lines += ["", f"**Not the same settings in all parts**: {', '.join(changed)}. Run the older parts again."]
+    if changed := _rows_of_several_runs(parts):
+        told = "Other settings, data or hardware; run the older parts again."
+        lines += ["", f"**Not the same runs in all parts**: {', '.join(changed)}. {told}"]
     for part in parts.values():
         head = ["", *TABLE_METRICS, "recall@10 less baseline [95 %]", "p R@10 / N@10", "published R@10 / N@10"]
         head += ["seeds", "best epochs", "seconds"]
@@ -217,14 +214,16 @@ def markdown(title: str, parts: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows_of_several_settings(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Labels of rows whose settings were others when another part was made."""
-    settings: dict[str, set[str]] = {}
-    for part in parts.values():
-        for row in part["rows"]:
-            if known := row.get("settings"):
-                settings.setdefault(row["label"], set()).add(known)
-    return [label for label, found in settings.items() if len(found) > 1]
+def _rows_of_several_runs(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Labels of rows that have other figures with the same seed in another part."""
+    first: dict[tuple[str, int], Any] = {}
+    rows = [row for part in parts.values() for row in part["rows"]]
+    changed = [
+        row["label"]
+        for row in rows
+        if any(first.setdefault((row["label"], run["seed"]), run["test"]) != run["test"] for run in row["runs"])
+    ]
+    return list(dict.fromkeys(changed))
 
 
 def latex(parts: Mapping[str, Mapping[str, Any]]) -> str:

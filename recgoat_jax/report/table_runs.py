@@ -24,7 +24,7 @@ from recgoat_jax.evaluation.evaluate import UserMetrics, stored_conditions
 from recgoat_jax.evaluation.metrics import RankedTargets, per_user_metrics
 from recgoat_jax.files import write_atomically
 from recgoat_jax.serving.run import Run
-from recgoat_jax.training.experiment import to_json
+from recgoat_jax.training.experiment import differences, to_json
 from recgoat_jax.training.ranker_run import CHOSEN, shown_settings
 
 _METADATA_KEY = b"recgoat"
@@ -36,7 +36,7 @@ class TableRun:
     """A finished run, as a table needs it.
 
     Attributes:
-        settings: hash of the settings of its row, `recgoat_jax.report.result_table.TableRow.settings`.
+        settings: those of its row, `recgoat_jax.report.result_table.TableRow.settings`.
         data: recipe of its data, as JSON values, without the places of files.
         features: what is told of features that came from files, by modality; empty where none did.
         record: what the table's JSON file says of it: seed, epoch, seconds, commit, hardware, metrics.
@@ -45,7 +45,7 @@ class TableRun:
             those past the largest cut-off written as that cut-off.
     """
 
-    settings: str
+    settings: Mapping[str, Any]
     data: Mapping[str, Any]
     features: Mapping[str, Any]
     record: Mapping[str, Any]
@@ -53,12 +53,12 @@ class TableRun:
     ranks: pa.ListArray
 
     @classmethod
-    def of(cls, run: Run, settings: str) -> "TableRun":
+    def of(cls, run: Run, settings: Mapping[str, Any]) -> "TableRun":
         """From a run directory.
 
         Args:
             run: the finished run.
-            settings: hash of the settings of its row.
+            settings: those of its row.
         """
         record = {name: run.result[name] for name in _RECORDED} | {
             "hardware": run.hardware,
@@ -76,15 +76,18 @@ class TableRun:
         )
         return cls(settings, _recipe(run.config["data"]), run.config.get("features", {}), record, found, lists)
 
-    def fits(self, settings: str, data: DataConfig, *, seed: int | None) -> bool:
+    def fits(self, settings: Mapping[str, Any], data: DataConfig, *, seed: int | None) -> bool:
         """Whether this is what a row would run now.
 
         Args:
-            settings: hash of the settings of the row.
+            settings: those of the row; what a later release added counts as its default, as in
+                `recgoat_jax.training.experiment.differences`.
             data: its data; what lies ready is compared by hash, and what does not is trusted to be the same.
             seed: its seed; None: it has none.
         """
-        if self.settings != settings or self.data != _recipe(to_json(data)) or seed not in (None, self.record["seed"]):
+        if differences(self.settings, settings) or differences(self.data, _recipe(to_json(data))):
+            return False
+        if seed not in (None, self.record["seed"]):
             return False
         ready = prepared_hash(data.directory)
         if ready is not None and ready != self.per_user.dataset_hash:
@@ -133,7 +136,8 @@ class TableRun:
             record, conditions = described["record"], stored_conditions(described["conditions"])
             values = per_user_metrics(grouped, cutoffs=conditions["cutoffs"])
             metrics = UserMetrics(**conditions, users=grouped.users, values=values)
-            found = cls(described["settings"], described["data"], described["features"], record, metrics, ranks)
+            settings = dict(described["settings"])
+            found = cls(settings, described["data"], described["features"], record, metrics, ranks)
             wrong = [
                 name
                 for name, value in metrics.means.items()

@@ -131,7 +131,7 @@ def test_runs_of_other_settings_are_refused_before_anything_runs(command: TableC
     # The stored figures are not those of the settings that the table has now either.
     file.write_text(text.replace("dim=4", "dim=8"))
     try:
-        with pytest.raises(DataError, match=r"figures of 'BPR' with other settings"):
+        with pytest.raises(DataError, match=r"figures of 'BPR' with other settings or data"):
             verify(replace(command, verify="BPR"))
     finally:
         file.write_text(text)

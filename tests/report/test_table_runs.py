@@ -12,10 +12,13 @@ from recgoat_jax.data import Dataset, write_dataset
 from recgoat_jax.data.feature_files import file_hash
 from recgoat_jax.encoders.recipes import ExampleData, PreparedData
 from recgoat_jax.errors import DataError
+from recgoat_jax.models import BprMfConfig
 from recgoat_jax.report.table_runs import TableRun
 from recgoat_jax.serving import Run, load_run
-from recgoat_jax.training.experiment import to_json
+from recgoat_jax.training.experiment import Experiment, to_json
 from tests.runs import random_dataset, random_vectors, write_run
+
+SETTINGS = to_json(Experiment("bpr", model=BprMfConfig(dim=4)))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def run(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def file(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("kept") / "run.parquet"
-    TableRun.of(run, "abc").write(path)
+    TableRun.of(run, SETTINGS).write(path)
     return path
 
 
@@ -46,8 +49,8 @@ def test_everything_comes_back_to_the_bit(run: Run, file: Path) -> None:
         np.testing.assert_array_equal(kept.per_user.values[name], values)
     for name in ("dataset_name", "dataset_hash", "protocol", "split", "excluded", "cutoffs"):
         assert getattr(kept.per_user, name) == getattr(found, name)
-    assert kept.settings == "abc"
-    assert kept.record == TableRun.of(run, "abc").record
+    assert kept.settings == SETTINGS
+    assert kept.record == TableRun.of(run, SETTINGS).record
     assert kept.record["test"] == run.result["test"]
     assert kept.record["hardware"] == run.hardware
 
@@ -55,17 +58,26 @@ def test_everything_comes_back_to_the_bit(run: Run, file: Path) -> None:
 def test_other_settings_seeds_and_data_do_not_fit(dataset: Dataset, run: Run, file: Path, tmp_path: Path) -> None:
     prepared = Path(run.config["dataset_directory"])
     kept = TableRun.read(file)
-    assert kept.fits("abc", PreparedData(prepared), seed=0)
-    assert kept.fits("abc", PreparedData(prepared), seed=None)
+    assert kept.fits(SETTINGS, PreparedData(prepared), seed=0)
+    assert kept.fits(SETTINGS, PreparedData(prepared), seed=None)
     # Data that is not there is trusted; another place is no other data.
-    assert kept.fits("abc", PreparedData(tmp_path / "gone"), seed=0)
-    assert not kept.fits("other", PreparedData(prepared), seed=0)
-    assert not kept.fits("abc", PreparedData(prepared), seed=1)
-    assert not kept.fits("abc", ExampleData(prepared), seed=0)
-    assert not kept.fits("abc", PreparedData(prepared, item_features=(("text", Path("text.npz")),)), seed=0)
+    assert kept.fits(SETTINGS, PreparedData(tmp_path / "gone"), seed=0)
+    assert not kept.fits({**SETTINGS, "model": {**SETTINGS["model"], "dim": 8}}, PreparedData(prepared), seed=0)
+    assert not kept.fits(SETTINGS, PreparedData(prepared), seed=1)
+    assert not kept.fits(SETTINGS, ExampleData(prepared), seed=0)
+    assert not kept.fits(SETTINGS, PreparedData(prepared, item_features=(("text", Path("text.npz")),)), seed=0)
     other = random_dataset(seed=5)
     write_dataset(other, tmp_path / "other")
-    assert not kept.fits("abc", PreparedData(tmp_path / "other"), seed=0)
+    assert not kept.fits(SETTINGS, PreparedData(tmp_path / "other"), seed=0)
+
+
+def test_what_a_release_adds_counts_as_its_default(run: Run, tmp_path: Path) -> None:
+    prepared = PreparedData(Path(run.config["dataset_directory"]))
+    model = {name: value for name, value in SETTINGS["model"].items() if name != "regularization_weight"}
+    TableRun.of(run, SETTINGS | {"model": model}).write(tmp_path / "old.parquet")
+    kept = TableRun.read(tmp_path / "old.parquet")
+    assert kept.fits(SETTINGS, prepared, seed=0)
+    assert not kept.fits(SETTINGS | {"model": SETTINGS["model"] | {"regularization_weight": 0.5}}, prepared, seed=0)
 
 
 def test_features_from_files_fit_by_content(dataset: Dataset, run: Run, tmp_path: Path) -> None:
@@ -73,13 +85,13 @@ def test_features_from_files_fit_by_content(dataset: Dataset, run: Run, tmp_path
     features.write_bytes(b"one")
     data = PreparedData(tmp_path / "gone", item_features=(("text", features),))
     told = {"data": to_json(data), "features": {"item/text": {"sha256": file_hash(features)}}}
-    TableRun.of(replace(run, config={**run.config, **told}), "abc").write(tmp_path / "run.parquet")
+    TableRun.of(replace(run, config={**run.config, **told}), SETTINGS).write(tmp_path / "run.parquet")
     kept = TableRun.read(tmp_path / "run.parquet")
-    assert kept.fits("abc", data, seed=0)
-    assert kept.fits("abc", replace(data, item_features=(("text", tmp_path / "nowhere.npz"),)), seed=0)
-    assert not kept.fits("abc", replace(data, item_features=(("image", features),)), seed=0)
+    assert kept.fits(SETTINGS, data, seed=0)
+    assert kept.fits(SETTINGS, replace(data, item_features=(("text", tmp_path / "nowhere.npz"),)), seed=0)
+    assert not kept.fits(SETTINGS, replace(data, item_features=(("image", features),)), seed=0)
     features.write_bytes(b"two")
-    assert not kept.fits("abc", data, seed=0)
+    assert not kept.fits(SETTINGS, data, seed=0)
 
 
 def test_a_file_holds_neither_ids_nor_items(file: Path, dataset: Dataset) -> None:
