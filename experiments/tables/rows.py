@@ -45,6 +45,7 @@ BESIDE = (
     f"+ EASE: the scores of '{EASE}' added to those of the trained model, with a weight chosen on validation; "
     "its seconds are those of that choice."
 )
+PROFILES = "users' profiles, where the data has them"
 CONTROLS: dict[Control, str] = {
     "no_plan": "no plan (T = 0)",
     "no_residual": "no residual (D = 0)",
@@ -107,7 +108,7 @@ def ablation_part(recgoat: Experiment, *, published: Published | None = None) ->
         TableRow(label, _variant(recgoat, name, ablation(_model(recgoat), name)), known.get(label))
         for name, label in ABLATIONS.items()
     ]
-    note = "IDs only: without the item graph on the ID vectors and without users' profiles, which the other rows have."
+    note = f"IDs only: without the item graph on the ID vectors and without {PROFILES}; the other rows have both."
     return TablePart("Ablation", tuple(rows), RECGOAT, note=note)
 
 
@@ -129,7 +130,7 @@ def honesty_part(recgoat: Experiment, *, with_contrast: bool = True) -> TablePar
         with_contrast: as in `graph_part`; without, the row without branches is LightGCN and the item graph.
     """
     controls: dict[Control, str] = dict(CONTROLS)
-    note = f"{CONTROLS['id_graph']}: it keeps that graph's contrast and users' profiles."
+    note = f"{CONTROLS['id_graph']}: it keeps that graph's contrast and {PROFILES}."
     if not with_contrast:
         del controls["id_graph"]
         controls["plain_graph"] = GRAPH
@@ -156,9 +157,7 @@ def graph_part(
         steps["id_graph"] = CONTROLS["id_graph"]
     rows = [TableRow(label, one) for label, one in _to_beat(lightgcn, tuned).items()]
     rows += [TableRow(label, _variant(recgoat, name, control(_model(recgoat), name))) for name, label in steps.items()]
-    note = (
-        f"{CONTROLS['id_graph']}: the baseline with that graph's contrast and users' profiles." if with_contrast else ""
-    )
+    note = f"{CONTROLS['id_graph']}: the baseline with that graph's contrast and {PROFILES}." if with_contrast else ""
     return TablePart("From LightGCN to RecGOAT", (*rows, TableRow(RECGOAT, recgoat)), GRAPH, note=note)
 
 
@@ -194,6 +193,18 @@ def sums_part(beside: TablePart, title: str = "The sums against EASE", *, with_m
     kinds = (BlendExperiment, Experiment) if with_models else BlendExperiment
     tested = [replace(row, baseline=None) for row in beside.rows if isinstance(row.experiment, kinds)]
     return TablePart(title, (alone, *tested), EASE, note=beside.note)
+
+
+def alone_part(beside: TablePart, title: str, baseline: str) -> TablePart:
+    """The rows of a part of models with EASE beside them, without the sums, tested against one of them.
+
+    Args:
+        beside: the part.
+        title: heading.
+        baseline: label of that one.
+    """
+    rows = tuple(row for row in beside.rows if not isinstance(row.experiment, BlendExperiment))
+    return TablePart(title, rows, baseline, note=beside.note.removesuffix(BESIDE).strip())
 
 
 def width_parts(lightgcn: Experiment, recgoat: Experiment, dim: int) -> dict[str, TablePart]:
@@ -238,7 +249,11 @@ def softmax_parts(
     note = f"Softmax: over {batch}, corrected for popularity. All else but the width is as in the other parts. {BESIDE}"
     title = f"A softmax in the place of BPR, at width {dim}"
     part = TablePart(title, (ease, bpr, *_beside(changed, ease)), next(iter(changed)), note=note)
-    return {"softmax": part, "softmax_sums": sums_part(part, "The sums by softmax against EASE")}
+    return {
+        "softmax": part,
+        "softmax_ease": alone_part(part, "The models by softmax against EASE", EASE),
+        "softmax_sums": sums_part(part, "The sums by softmax against EASE"),
+    }
 
 
 def best_parts(lightgcn: Experiment, recgoat: Experiment, beside: Experiment) -> dict[str, TablePart]:
@@ -259,10 +274,9 @@ def best_parts(lightgcn: Experiment, recgoat: Experiment, beside: Experiment) ->
     }
     note = f"Item graph of EASE: its weights join items in the place of counts; RecGOAT is without contrast. {BESIDE}"
     part = TablePart("At the best settings", (ease, *_beside(models, ease)), graph, note=note)
-    alone = tuple(row for row in part.rows if not isinstance(row.experiment, BlendExperiment))
     return {
         "best": part,
-        "best_lightgcn": TablePart("The best settings against LightGCN", alone, f"{TUNED}, width {dim}"),
+        "best_lightgcn": alone_part(part, "The best settings against LightGCN", f"{TUNED}, width {dim}"),
         "best_ease": sums_part(part, "The best settings against EASE", with_models=True),
     }
 

@@ -56,7 +56,17 @@ CHANGED: dict[str, dict[str, set[str]]] = {
     },
 }
 """What each row changes of the full model; on Baby that has "table" for items without pairs and no such contrast."""
-OF_SEVERAL_SETTINGS = {"main", "tuned", "best", "best_lightgcn", "best_ease", "memory", "wide", "softmax"}
+OF_SEVERAL_SETTINGS = {
+    "main",
+    "tuned",
+    "best",
+    "best_lightgcn",
+    "best_ease",
+    "memory",
+    "wide",
+    "softmax",
+    "softmax_ease",
+}
 """Parts whose rows differ from the full model by more than what a part takes away."""
 NAMES = [path.stem for path in TABLES if path.stem not in ("__init__", "rows")]
 
@@ -198,6 +208,22 @@ def test_sums_are_tested_against_ease_with_content(name: str, key: str, sums: st
     assert [row.experiment for row in rows] == [row.experiment for row in part.rows if row.label.endswith("+ EASE")]
     assert len(rows) == (4 if key == "wide" else 3)
     assert {row.baseline for row in rows} == {None}
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "alone", "baseline"),
+    [
+        ("lastfm", "softmax", "softmax_ease", "EASE with content"),
+        ("baby", "best", "best_lightgcn", "LightGCN, tuned, width 256"),
+    ],
+)
+def test_models_alone_are_tested_against_another_of_their_rows(name: str, key: str, alone: str, baseline: str) -> None:
+    parts = load_table(TABLES[0].parent / f"{name}.py").parts
+    assert parts[alone].baseline == baseline
+    assert [row.label for row in parts[alone].rows] == [
+        row.label for row in parts[key].rows if not row.label.endswith("+ EASE")
+    ]
+    assert {row.baseline for row in parts[alone].rows} == {None}
 
 
 @pytest.mark.parametrize("name", NAMES)
