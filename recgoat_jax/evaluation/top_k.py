@@ -186,7 +186,8 @@ def _best_by_vectors(
 
 @functools.partial(jax.jit, static_argnames="k")
 def _best_of_scores(scores: Array, open_items: Array, places: Array, items: Array, *, k: int) -> tuple[Array, Array]:
-    scores = jnp.where(open_items, scores, -jnp.inf)
+    # To top_k zero and minus zero are not equal.
+    scores = jnp.where(open_items, jnp.where(scores == 0, 0.0, scores), -jnp.inf)
     scores, found = jax.lax.top_k(scores.at[places, items].set(-jnp.inf, mode="drop"), k)
     return found, scores
 

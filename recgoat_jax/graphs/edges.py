@@ -52,7 +52,7 @@ def graph_from_edges(
             # sums of row i and column i are equal to the last bit, and so are the results.
             column_sums = np.bincount(senders, weights * known, minlength=num_nodes)
             divisor = np.sqrt(divisor * column_sums[senders])
-        weights = weights / np.where(divisor > 0, divisor, 1.0)
+        weights = np.where(divisor > 0, weights / np.where(divisor > 0, divisor, 1.0), 0.0)
     return jraph.GraphsTuple(
         nodes=None,
         edges=jnp.asarray(weights, jnp.float32),

@@ -23,7 +23,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from recgoat_jax.losses.in_batch import Direction, in_batch_cross_entropy
 from recgoat_jax.losses.log_sums import Collective
-from recgoat_jax.losses.reduction import AxisName, Scalar
+from recgoat_jax.losses.reduction import AxisName, Scalar, both
 
 
 def info_nce(
@@ -112,7 +112,8 @@ def cmcl_loss(
         where: rows that are real, for all views or for each view by its name. A missing modality is a mask: a row
             enters a pair, also as a negative, only if both views have it. A pair without any such row counts as 0.
         weights: ``(name, name)``, in either order, to the weight of that pair, not negative; other pairs weigh 1.
-        direction: ``"both"`` for the symmetric loss; ``"forward"``: the view named first queries.
+        direction: ``"both"`` for the symmetric loss; ``"forward"``: of two views the one whose name comes first in the
+            alphabet queries (jit, too, hands a mapping on in this order).
         axis_name: see `info_nce`.
         collective: see `info_nce`.
 
@@ -139,11 +140,10 @@ def cmcl_loss(
     terms = [
         weight
         * info_nce(
-            views[first],
-            views[second],
+            *(views[name] for name in (sorted((first, second)) if direction == "forward" else (first, second))),
             temperature=temperature,
             ids=ids,
-            where=_both(masks[first], masks[second]),
+            where=both(masks[first], masks[second]),
             direction=direction,
             axis_name=axis_name,
             collective=collective,
@@ -167,13 +167,6 @@ def _pair_weights(names: list[str], weights: Mapping[tuple[str, str], float] | N
     if not sum(pairs.values()) > 0:
         raise ValueError(f"at least one pair needs a positive weight, got {pairs}")
     return pairs
-
-
-def _both(first: Bool[Array, " batch"] | None, second: Bool[Array, " batch"] | None) -> Bool[Array, " batch"] | None:
-    """Rows that both masks hold; None is all rows."""
-    if first is None or second is None:
-        return second if first is None else first
-    return first & second
 
 
 __all__ = ["cmcl_loss", "info_nce"]

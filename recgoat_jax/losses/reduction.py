@@ -61,6 +61,13 @@ def valid_rows(x: Float[Array, "batch ..."], where: Bool[Array, " batch"] | None
     return jnp.where(where.reshape(where.shape + (1,) * (x.ndim - 1)), widened(x), 0.0)
 
 
+def both(first: Bool[Array, " batch"] | None, second: Bool[Array, " batch"] | None) -> Bool[Array, " batch"] | None:
+    """Rows that both masks hold; None is all rows."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second
+
+
 def valid_count(num_rows: int, where: Bool[Array, " batch"] | None, axis_name: AxisName | None) -> Float[Array, ""]:
     """Number of valid rows, over all devices of ``axis_name``; may be 0."""
     if where is None:
@@ -89,6 +96,7 @@ def gathered(x: Shaped[Array, "batch ..."], axis_name: AxisName | None) -> Shape
 __all__ = [
     "AxisName",
     "Scalar",
+    "both",
     "check_axis",
     "gathered",
     "masked_mean",

@@ -86,6 +86,8 @@ def wasserstein_distance(
     _check(x, y, axis_name)
     if isinstance(epsilon, int | float) and not epsilon > 0:
         raise ValueError(f"epsilon must be positive, got {epsilon}")
+    if 0 in (len(x), len(y)):
+        return jnp.zeros((), jnp.promote_types(jnp.promote_types(x.dtype, y.dtype), jnp.float32))
     return _wasserstein_distance(
         x, y, epsilon, x_where, y_where, num_iterations=num_iterations, cost=cost, axis_name=axis_name
     )

@@ -121,6 +121,7 @@ class RecGoat(nnx.Module):
                     feature_dropout=config.feature_dropout,
                     attention_dropout=config.attention_dropout,
                     output_dropout=config.output_dropout,
+                    attention_start=config.attention_start,
                     rngs=rngs,
                 )
                 for name, modality in with_branch.items()

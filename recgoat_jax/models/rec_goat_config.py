@@ -9,6 +9,7 @@ from recgoat_jax.models.rec_goat_co_purchase import CoPurchase
 from recgoat_jax.models.rec_goat_inputs import ColdItems, ItemGraphSource, RatingMode, UserBranch, UserJoin
 from recgoat_jax.nn.alignment import Residual, Transport
 from recgoat_jax.nn.fusion import FusionWeights
+from recgoat_jax.nn.gat import AttentionStart
 from recgoat_jax.nn.variables import Initialization
 
 
@@ -64,6 +65,8 @@ class RecGoatConfig:
     """Dropout on attention coefficients."""
     output_dropout: float = 0.1
     """Dropout on what leaves a graph attention layer."""
+    attention_start: AttentionStart = "head"
+    """How the attention vectors start. The paper does not say."""
     user_branch: UserBranch = "graph"
     """Profile features of users, where the data set has them: unused, projected, refined over a user graph, or read for
     that graph alone, over which the ID rows of the nearest users are added up."""
@@ -108,6 +111,8 @@ class RecGoatConfig:
     def __post_init__(self) -> None:
         if not 0.0 <= self.user_mix <= 1.0 or (self.user_join == "gate" and self.user_mix in (0.0, 1.0)):
             raise ValueError(f"user_mix is {self.user_mix}; expected a share from 0 to 1, between them for a gate.")
+        if self.heads < 1:
+            raise ValueError(f"heads is {self.heads}; expected one or more.")
         if self.dim % self.heads:
             raise ValueError(f"dim {self.dim} is not a multiple of heads {self.heads}; choose a width that is.")
         if not 0.0 <= self.co_purchase_share < 1.0:

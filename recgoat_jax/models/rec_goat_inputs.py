@@ -24,7 +24,7 @@ from recgoat_jax.graphs import (
 from recgoat_jax.graphs.products import normalized_weights
 from recgoat_jax.graphs.shard import LocalRows
 from recgoat_jax.models.protocols import Untrained
-from recgoat_jax.nn.gat import GraphAttention
+from recgoat_jax.nn.gat import AttentionStart, GraphAttention
 from recgoat_jax.nn.variables import Constant
 
 RatingMode = Literal["none", "fifth", "centred", "learned"]
@@ -122,6 +122,7 @@ class ModalityBranch(nnx.Module):
         feature_dropout: dropout on what enters a layer.
         attention_dropout: dropout on attention coefficients.
         output_dropout: dropout on what leaves a layer.
+        attention_start: how attention vectors start.
         rngs: the ``params`` stream starts the parameters.
     """
 
@@ -135,6 +136,7 @@ class ModalityBranch(nnx.Module):
         feature_dropout: float,
         attention_dropout: float,
         output_dropout: float,
+        attention_start: AttentionStart,
         rngs: nnx.Rngs,
     ) -> None:
         if modality.table is None:
@@ -151,6 +153,7 @@ class ModalityBranch(nnx.Module):
                     feature_dropout=feature_dropout,
                     attention_dropout=attention_dropout,
                     output_dropout=output_dropout,
+                    attention_start=attention_start,
                     rngs=rngs,
                 )
                 for _ in range(layers)

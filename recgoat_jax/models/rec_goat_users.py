@@ -56,11 +56,13 @@ class UserSide(nnx.Module):
         self, config: RecGoatConfig, dataset: Dataset, *, rngs: nnx.Rngs, untrained: Untrained | None = None
     ) -> None:
         known = user_inputs(dataset, neighbors=config.neighbors, untrained=untrained)
-        new = None if untrained is None or not untrained.users.any() else untrained.users
-        self.trained = None if new is None else Constant(jnp.asarray(~new))
         assert known.table is not None
+        present = known.table.present
+        fitted = present if untrained is None else present & ~untrained.users
         self.mix = config.user_mix
-        self.present = Constant(jnp.asarray(known.table.present))
+        self.present = Constant(jnp.asarray(present))
+        # Whose vectors say how long vectors of profiles are.
+        self.fitted = None if fitted.all() else Constant(jnp.asarray(fitted))
         self.branch = (
             None
             if config.user_branch == "neighbors"
@@ -72,6 +74,7 @@ class UserSide(nnx.Module):
                 feature_dropout=config.feature_dropout,
                 attention_dropout=config.attention_dropout,
                 output_dropout=config.output_dropout,
+                attention_start=config.attention_start,
                 rngs=rngs,
             )
         )
@@ -108,9 +111,10 @@ class UserSide(nnx.Module):
         else:
             assert self.graph is not None
             known = graph_product(self.graph.get_value(), table)
-        # New users come when a model serves, which is on one device.
-        counted = None if self.trained is None else self.trained[...]
-        known = match_scale(known, collaborative, counted if rows is None else rows.real, axis_name=axis_name)
+        fitted = None if self.fitted is None else self.fitted[...]
+        if rows is not None:
+            fitted = rows.real if fitted is None else fitted & rows.real
+        known = match_scale(known, collaborative, fitted, axis_name=axis_name)
         joined = (1 - self.mix) * collaborative + self.mix * known
         if self.gate is not None:
             joined = self.gate(collaborative, known)

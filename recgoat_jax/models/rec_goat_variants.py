@@ -151,6 +151,7 @@ def released(*, dim: int = 800, neighbors: int = 20, contrast_weight: float = 0.
         feature_dropout=0.1,
         attention_dropout=0.1,
         output_dropout=0.1,
+        attention_start="heads",
         user_branch="none",
         transport="released",
         residual="xavier",

@@ -13,7 +13,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from recgoat_jax.losses import feature_transport, released_transport
-from recgoat_jax.losses.reduction import AxisName, masked_mean, summed_over_devices, valid_count
+from recgoat_jax.losses.reduction import AxisName, both, masked_mean, summed_over_devices, valid_count
 from recgoat_jax.nn.variables import Constant
 
 Transport = Literal["plan", "none", "permutation", "linear", "released"]
@@ -155,6 +155,8 @@ class AdaptiveTransport(nnx.Module):
         if self.linear is not None:
             return Aligned(self.linear(source), jnp.zeros(()), jnp.zeros(()))
         zero = jnp.zeros(())
+        # The published program counts items without the modality as well.
+        counted_all = both(fitted, counted)
         fitted = present if fitted is None else present & fitted
         base: Float[Array, "dim dim"] | None = None
         cost, error = zero, zero
@@ -165,7 +167,7 @@ class AdaptiveTransport(nnx.Module):
                     target,
                     epsilon=self.epsilon,
                     num_iterations=self.num_iterations,
-                    where=fitted if counted is None else fitted & counted,
+                    where=both(fitted, counted),
                     axis_name=sum_axes,
                 )
                 base, cost, error = solved.plan, solved.cost, solved.marginal_error
@@ -177,7 +179,7 @@ class AdaptiveTransport(nnx.Module):
                     target,
                     epsilon=0.01 if self.epsilon is None else self.epsilon,
                     num_iterations=self.num_iterations,
-                    where=counted,
+                    where=counted_all,
                     axis_name=sum_axes,
                 )
             case "none" | "linear":

@@ -15,6 +15,10 @@ FusionWeights = Literal["learned", "fixed", "unconstrained"]
 published program's free scalars, the ID weight being 1 minus the others."""
 
 
+SMALLEST_LEARNED_SHARE = 1e-6
+"""Where a learned weight starts whose start is given as 0."""
+
+
 def weighted_sum(
     weights: Float[Array, " views"],
     views: Mapping[str, Float[Array, "items dim"]],
@@ -51,7 +55,8 @@ class WeightedFusion(nnx.Module):
     """Weighted sum of views, one weight a view; a missing view's weight goes to the views that an item has.
 
     Args:
-        shares: start weights by view, ``"id"`` first, summing to 1.
+        shares: start weights by view, ``"id"`` first, summing to 1; learned ones of 0 start at
+            `SMALLEST_LEARNED_SHARE`.
         weights: how they go on.
 
     Example:
@@ -69,7 +74,8 @@ class WeightedFusion(nnx.Module):
         start = jnp.asarray(list(shares.values()), jnp.float32)
         match weights:
             case "learned":
-                self.logits = nnx.Param(jnp.log(start))
+                # From the logarithm of 0 no step leads away, and decay makes it no number.
+                self.logits = nnx.Param(jnp.log(jnp.maximum(start, SMALLEST_LEARNED_SHARE)))
             case "fixed":
                 self.logits = Constant(jnp.log(start))
             case "unconstrained":
@@ -132,4 +138,4 @@ class DenseFusion(nnx.Module):
                 return self.map(sum(ordered[1:], start=ordered[0]))
 
 
-__all__ = ["DenseFusion", "FusionWeights", "WeightedFusion", "weighted_sum"]
+__all__ = ["SMALLEST_LEARNED_SHARE", "DenseFusion", "FusionWeights", "WeightedFusion", "weighted_sum"]

@@ -1,6 +1,7 @@
 """Graph attention (GAT) on sorted edges, with a backward pass made of sparse products only."""
 
 import math
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,10 @@ from recgoat_jax.graphs.shard import LocalRows
 from recgoat_jax.nn.attend import NEGATIVE_SLOPE, Kept, attend
 from recgoat_jax.nn.dropout import dropout, keep_mask, keep_probability
 from recgoat_jax.nn.sharded_gat import sharded_graph_attention
+
+AttentionStart = Literal["head", "heads"]
+"""Whether the attention vectors of each head start as a matrix of their own, or those of all heads as one tensor, whose
+fans are larger: DGL's way, ``sqrt((heads + 1) width / (width + 1))`` times smaller for heads of a width."""
 
 
 class GraphAttention(nnx.Module):
@@ -32,6 +37,7 @@ class GraphAttention(nnx.Module):
         feature_dropout: rate on the input.
         attention_dropout: rate on the normalised attention coefficients.
         output_dropout: rate on the output.
+        attention_start: how the attention vectors start.
         rngs: the ``params`` stream draws the weights, Xavier normal with gain sqrt(2).
 
     Raises:
@@ -47,6 +53,7 @@ class GraphAttention(nnx.Module):
         feature_dropout: float = 0.1,
         attention_dropout: float = 0.1,
         output_dropout: float = 0.1,
+        attention_start: AttentionStart = "head",
         rngs: nnx.Rngs,
     ) -> None:
         if heads < 1 or out_features % heads:
@@ -58,7 +65,8 @@ class GraphAttention(nnx.Module):
         # Xavier with gain sqrt(2) has variance 4 / (fan in + fan out): mode "fan_avg" divides by their mean.
         initial = nnx.initializers.variance_scaling(2.0, "fan_avg", "normal")
         self.kernel = nnx.Param(initial(rngs.params(), (in_features, out_features)))
-        vector_scale = math.sqrt(4.0 / (1 + head_dim))
+        fans = 1 + head_dim if attention_start == "head" else (heads + 1) * head_dim
+        vector_scale = math.sqrt(4.0 / fans)
         self.source_vector = nnx.Param(vector_scale * jax.random.normal(rngs.params(), (heads, head_dim)))
         self.target_vector = nnx.Param(vector_scale * jax.random.normal(rngs.params(), (heads, head_dim)))
         self.bias = nnx.Param(jnp.zeros(out_features))

@@ -73,7 +73,10 @@ class ColdStart:
         if not isinstance(self._config, RecGoatConfig):
             raise UsageError(f"{self.run.directory}: found a run without features of items; expected a run of RecGoat.")
         dataset = self._dataset
-        known = sorted({*dataset.item_features} & {*(self._config.modalities or dataset.item_features)})
+        used = dataset.item_features if self._config.modalities is None else self._config.modalities
+        known = sorted({*dataset.item_features} & {*used})
+        if not known:
+            raise UsageError(f"{self.run.directory}: found a run without modalities; expected one that reads features.")
         count = _check(features, dataset.item_features, known=known, kind="item")
         return self._vectors(with_items(dataset, features, count, self._cold_items)).items[dataset.num_items :]
 

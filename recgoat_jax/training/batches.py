@@ -86,12 +86,17 @@ def bijective_order(
         key: key of the epoch's shuffle.
         first: first row.
         steps: rows.
-        num_pairs: pairs to order, below 2^32.
+        num_pairs: pairs to order, below 2^31.
         batch_size: pairs a step.
 
     Returns:
         ``steps x batch`` pair numbers; ``num_pairs`` marks padding.
+
+    Raises:
+        ValueError: more pairs.
     """
+    if num_pairs >= 2**31:
+        raise ValueError(f"found {num_pairs:,} pairs; expected fewer than 2^31, since their numbers are int32.")
     half = max(1, -(-(num_pairs - 1).bit_length() // 2))
     mask = jnp.uint32((1 << half) - 1)
     keys = jax.random.bits(key, (_ROUNDS,), jnp.uint32)

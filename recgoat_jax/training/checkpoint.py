@@ -61,10 +61,15 @@ class Checkpoints:
     def __init__(self, directory: epath.PathLike, *, layout: Layout) -> None:
         self.directory = epath.Path(directory)
         self._layout = layout
-        options = ocp.CheckpointManagerOptions(max_to_keep=1, create=True, enable_async_checkpointing=True)
         self._last, self._best = (
-            ocp.CheckpointManager(self.directory.resolve() / name, options=options) for name in _KINDS
+            ocp.CheckpointManager(
+                self.directory.resolve() / name,
+                options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=True),
+            )
+            for name, keep in zip(_KINDS, (1, None), strict=True)
         )
+        # The step of the best parameters that the newest state names: those before it nobody needs any more.
+        self._named = 0
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -78,9 +83,9 @@ class Checkpoints:
     def save_last(self, state: TrainState, progress: Mapping[str, Any]) -> None:
         """Saves the whole state and the host's progress under the state's step; returns before it is on disk."""
         step = int(state.step)
-        if self._last.latest_step() == step:
-            return
-        self._save(self._last, step, _parts(state), progress)
+        if self._last.latest_step() != step:
+            self._save(self._last, step, _parts(state), progress)
+            self._named = int(progress.get("best_step", 0))
 
     def restore_last(self, example: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
         """The newest complete save.
@@ -99,22 +104,28 @@ class Checkpoints:
         if step is None:
             return None
         restored, progress = self._restore(self._last, step, _parts(example))
+        self._named = int(progress.get("best_step", 0))
         return TrainState(**restored, root=example.root), progress
 
     def save_best(self, step: int, params: nnx.State) -> None:
-        """Saves the best parameters so far; the one before is removed once this one is complete."""
-        latest = self._best.latest_step()
-        if latest == step:
-            # A resumed run repeats steps that it had done, bit for bit: the save is there already.
-            return
-        if latest is not None and latest > step:
-            # A later save, which the repetition will reach again; orbax takes no step below its latest.
-            self._best.delete(latest)
+        """Saves the best parameters so far; those before it are kept until a saved state names these."""
+        for later in self._best.all_steps():
+            # Of a run that was ended after its last state; orbax takes no step below its latest. On other devices this
+            # one may differ in the last bits, so that not even the same step is taken over.
+            if later >= step:
+                self._best.delete(later)
         self._save(self._best, step, params, {})
 
     def restore_best(self, step: int, example: nnx.State) -> Any:
         """The best parameters, saved at ``step``; an ``nnx.State`` like the example."""
         return self._restore(self._best, step, example)[0]
+
+    def keep_best(self, step: int) -> None:
+        """Removes all parameters but those of the result, when the run has ended."""
+        self.wait()
+        for other in self._best.all_steps():
+            if other != step:
+                self._best.delete(other)
 
     def restore_latest_best(self, example: nnx.State) -> Any:
         """The best parameters that were saved last: those of the result, of a finished run."""
@@ -129,6 +140,9 @@ class Checkpoints:
         """Returns when every save is on disk."""
         self._last.wait_until_finished()
         self._best.wait_until_finished()
+        for step in self._best.all_steps():
+            if step < self._named:
+                self._best.delete(step)
 
     def _save(self, manager: ocp.CheckpointManager, step: int, tree: Any, progress: Mapping[str, Any]) -> None:
         # One save at a time. The state names its best step, which must be whole before it; and over several processes

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recgoat_jax.encoders.recipes import DataConfig, ExampleData
+from recgoat_jax.evaluation.metrics import METRIC_NAMES
 from recgoat_jax.models.build import ModelConfig
 from recgoat_jax.models.rec_goat_config import RecGoatConfig
 from recgoat_jax.training.batches import Shuffle
@@ -45,10 +46,10 @@ class LoopConfig:
 
     def __post_init__(self) -> None:
         metric, _, k = self.selection_metric.partition("@")
-        if not metric or not k.isdigit() or int(k) not in self.cutoffs:
+        if metric not in METRIC_NAMES or k not in map(str, self.cutoffs):
             raise ValueError(
-                f"selection_metric is '{self.selection_metric}'; expected a metric at one of the cut-offs "
-                f"{list(self.cutoffs)}, for example 'recall@{max(self.cutoffs, default=20)}'."
+                f"selection_metric is '{self.selection_metric}'; expected one of {', '.join(METRIC_NAMES)} at one of "
+                f"the cut-offs {list(self.cutoffs)}, for example 'recall@{max(self.cutoffs, default=20)}'."
             )
         for name in ("batch_size", "max_epochs", "evaluate_every", "patience", "steps_per_call"):
             if getattr(self, name) < (0 if name in ("max_epochs", "patience") else 1):

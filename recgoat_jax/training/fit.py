@@ -187,15 +187,16 @@ class Fit:
         self._compiled = True
 
     def _account(self, record: StepRecord, state: TrainState) -> None:
-        """Adds a call's records to the epoch's sums; stops the run at a non-finite loss."""
-        finite = np.isfinite(record.loss)
+        """Adds a call's records to the epoch's sums; stops the run where the loss or its gradient is no number."""
+        finite = np.isfinite(record.loss) & np.isfinite(record.gradient_norm)
         if not finite.all():
             step = int(state.step) - len(finite) + int(np.flatnonzero(~finite)[0]) + 1
+            what = "gradient of the loss" if np.isfinite(record.loss[~finite][0]) else "loss"
             terms = {name: float(values[~finite][0]) for name, values in record.terms.items()}
             self.checkpoints.wait()
             raise NonFiniteLossError(
-                f"{self.workdir}: the loss is not finite at step {step} (terms: {terms}); expected a number. The last "
-                "good checkpoint is kept. Lower the learning rate, or look at the features for extreme values."
+                f"{self.workdir}: the {what} is not finite at step {step} (terms: {terms}); expected a number. The "
+                "last good checkpoint is kept. Lower the learning rate, or look at the features for extreme values."
             )
         sums = dict(self.progress.sums or {})
         columns = {"loss": record.loss, "gradient_norm": record.gradient_norm}

@@ -160,6 +160,7 @@ def train(
             params = state.params
             if progress.best_step:
                 params = saves.restore_best(progress.best_step, state.params)
+                saves.keep_best(progress.best_step)
 
         # ---- Result: the validation-selected parameters, tested once.
         vectors, _ = run.program.outputs(params, run.program.constants)

@@ -27,6 +27,13 @@ class WarmupCosineSchedule:
     final_fraction: float = 0.1
     """Where it ends, as a fraction of the peak."""
 
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.warmup_epochs < self.decay_epochs:
+            raise ValueError(
+                f"found {self.warmup_epochs} epochs of warm-up and a cosine that ends after {self.decay_epochs}; "
+                "expected the end after the warm-up, which is part of it."
+            )
+
 
 Schedule = ConstantSchedule | WarmupCosineSchedule
 """Any schedule of the learning rate."""
@@ -66,11 +73,12 @@ def make_optimizer(config: OptimizerConfig, *, steps_per_epoch: int) -> optax.Gr
         case ConstantSchedule():
             rate: optax.Schedule | float = config.learning_rate
         case WarmupCosineSchedule(warmup, decay, fraction):
+            warmup_steps = max(1, round(warmup * steps_per_epoch))
             rate = optax.warmup_cosine_decay_schedule(
                 init_value=0.0,
                 peak_value=config.learning_rate,
-                warmup_steps=max(1, round(warmup * steps_per_epoch)),
-                decay_steps=max(2, round(decay * steps_per_epoch)),
+                warmup_steps=warmup_steps,
+                decay_steps=max(warmup_steps + 1, round(decay * steps_per_epoch)),
                 end_value=fraction * config.learning_rate,
             )
     chain: list[optax.GradientTransformation] = []

@@ -39,6 +39,11 @@ def test_ties_go_to_the_lower_row_and_short_lists_end_in_minus_one() -> None:
     assert np.isneginf(found.scores[0, 2:]).all()
 
 
+def test_zero_and_minus_zero_are_a_tie() -> None:
+    vectors = (np.array([[-1.0]], np.float32), np.array([[0.0], [-0.0], [1.0]], np.float32))
+    assert top_k(vectors, np.zeros(1, np.int32), k=3).items.tolist() == [[0, 1, 2]]
+
+
 def test_no_users_give_no_lists() -> None:
     vectors = (np.ones((1, 1), np.float32), np.ones((4, 1), np.float32))
     assert top_k(vectors, np.zeros(0, np.int32), k=2).items.shape == (0, 2)

@@ -115,3 +115,12 @@ def test_a_user_who_only_receives_changes_no_other_row():
     np.testing.assert_array_equal(found[:, late], 0)
     # Item 2 has two users but for the newcomer, who has one item.
     assert found[2, 5] == pytest.approx(1 / np.sqrt(1 * 2))
+
+
+def test_an_item_that_only_the_newcomer_has_tells_nothing():
+    users, items = np.array([0, 0, 1, 2, 2], np.int32), np.array([0, 1, 1, 0, 2], np.int32)
+    late = np.array([False, False, True, False, False, False])
+    found = dense(bipartite_graph(Interactions(users, items), 3, 3, receiving_only=late))
+    assert found[2, 5] == 0.0
+    # Item 0 has one user but for the newcomer, who has two items.
+    assert found[2, 3] == pytest.approx(1 / np.sqrt(2 * 1))

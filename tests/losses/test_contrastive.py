@@ -163,3 +163,10 @@ def test_a_number_of_keys_without_divisors_is_one_part() -> None:
     assert blocks.number_of_parts(2**20, 8_191) == 1
     assert blocks.number_of_parts(8_192, 8_192) == 8
     assert blocks.number_of_parts(1_024, 1_024) == 1
+
+
+def test_the_forward_way_does_not_depend_on_the_order_of_views() -> None:
+    expected = by_hand(COSINES, [0, 1, 2], ALL, 0.2)
+    for views in ({"id": QUERIES, "text": KEYS}, {"text": KEYS, "id": QUERIES}):
+        for loss in (cmcl_loss, jax.jit(cmcl_loss, static_argnames="direction")):
+            assert float(loss(views, direction="forward")) == pytest.approx(expected, rel=1e-5)

@@ -72,3 +72,11 @@ def test_gradient_of_the_sliced_distance_moves_one_set_to_the_other() -> None:
     directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
     towards = np.sign(directions[:, :1])  # along each direction the other set lies on one side
     np.testing.assert_allclose(gradient, np.tile(-(towards * directions).mean(0) / 48, (48, 1)), atol=1e-5)
+
+
+def test_a_set_without_rows_costs_nothing() -> None:
+    for rows in ((0, 2), (2, 0), (0, 0)):
+        x, y = (jnp.ones((count, 3)) for count in rows)
+        value, gradient = jax.value_and_grad(wasserstein_distance)(x, y)
+        assert float(value) == 0.0
+        assert gradient.shape == x.shape

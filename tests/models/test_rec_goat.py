@@ -126,6 +126,17 @@ def test_users_without_a_profile_keep_their_collaborative_vector(world: Dataset)
     assert not np.allclose(vectors[3:], plain[3:], atol=1e-6)
 
 
+@pytest.mark.parametrize("branch", ["features", "graph", "neighbors"])
+def test_profiles_are_as_long_as_collaborative_vectors_whoever_has_one(world: Dataset, branch: str) -> None:
+    table = world.user_features["profile"]
+    present = np.arange(len(table.present)) % 4 == 0
+    few = replace(world, user_features={"profile": replace(table, present=present)})
+    whole = make(replace(SMALL, user_branch=branch, user_mix=1.0), few).vectors().users
+    alone = make(replace(SMALL, user_branch="none"), few).vectors().users
+    sizes = [np.sqrt(np.mean(np.square(vectors[present]))) for vectors in (whole, alone)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=1e-5)
+
+
 def test_the_user_graph_alone_adds_id_rows_of_users_with_near_profiles(world: Dataset) -> None:
     """By hand: the symmetric, degree-normalised 3-nearest-neighbour graph of the profiles, as a dense matrix."""
     config = replace(SMALL, user_branch="neighbors", neighbors=3, user_mix=0.25)
@@ -328,6 +339,7 @@ CHANGES = {
     "feature_dropout": 0.6,
     "attention_dropout": 0.6,
     "output_dropout": 0.6,
+    "attention_start": "heads",
     "user_branch": "features",
     "user_mix": 0.7,
     "user_join": "gate",

@@ -74,11 +74,36 @@ def test_rows_that_are_not_fitted_are_mapped_and_change_nothing() -> None:
     np.testing.assert_allclose(both.values[30:], np.where(present[30:, None], standard @ plan, 0), atol=1e-4)
 
 
+def test_the_published_plan_is_that_of_the_fitted_rows_as_well() -> None:
+    rng = np.random.default_rng(4)
+    source, target = (jnp.asarray(rng.normal(size=(40, 4)), jnp.float32) for _ in range(2))
+    transport = AdaptiveTransport(
+        4, transport="released", residual="none", epsilon=5.0, num_iterations=50, rngs=nnx.Rngs(0)
+    )
+    # It counts items without the modality.
+    present, fitted = jnp.arange(40) != 5, jnp.arange(40) < 30
+    few = transport(source[:30], target[:30], present=present[:30])
+    grown = transport(source.at[30:].multiply(9.0), target, present=present, fitted=fitted)
+    np.testing.assert_allclose(grown.values[:30], few.values, atol=1e-6)
+    without = transport(source[:30].at[5].set(0.0), target[:30], present=present[:30])
+    assert not np.allclose(without.plan, few.plan, atol=1e-6)
+
+
 def test_weighted_fusion_by_hand() -> None:
     fusion = WeightedFusion({"id": 0.5, "text": 0.25, "image": 0.25}, weights="learned")
     views = {"id": jnp.ones((2, 1)), "text": 2 * jnp.ones((2, 1)), "image": 4 * jnp.ones((2, 1))}
     fused = fusion(views, {"image": jnp.array([True, False])})
     np.testing.assert_allclose(fused[:, 0], [0.5 + 0.5 + 1.0, (0.5 + 0.5) / 0.75], rtol=1e-6)
+
+
+def test_a_share_of_zero_can_be_learned_and_is_held_where_it_is_fixed() -> None:
+    shares = {"id": 1.0, "text": 0.0}
+    learned, fixed = (WeightedFusion(shares, weights=weights) for weights in ("learned", "fixed"))
+    np.testing.assert_allclose(learned.shares(), [1.0, 1e-6], rtol=1e-5)
+    np.testing.assert_array_equal(fixed.shares(), [1.0, 0.0])
+    assert np.isfinite(learned.logits[...]).all()
+    gradient = jax.grad(lambda logits: jax.nn.softmax(logits)[1])(learned.logits[...])
+    assert (gradient != 0).all()
 
 
 def test_a_weight_on_views_that_an_item_lacks_leaves_zero() -> None:

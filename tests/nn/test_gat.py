@@ -135,6 +135,13 @@ def test_start_is_xavier_with_gain_root_two():
     assert not np.array_equal(wide.source_vector[...], wide.target_vector[...])
 
 
+def test_all_heads_may_start_as_one_tensor():
+    """Fan in heads x width of a head, fan out that width: `torch.nn.init.xavier_normal_` on 1 x heads x width."""
+    wide = GraphAttention(10, 8 * 400, heads=8, attention_start="heads", rngs=nnx.Rngs(0))
+    for vector in (wide.source_vector[...], wide.target_vector[...]):
+        assert np.std(vector) == pytest.approx(np.sqrt(2) * np.sqrt(2 / (8 * 400 + 400)), rel=0.05)
+
+
 def test_heads_divide_the_width():
     with pytest.raises(ValueError, match="5 heads do not divide the width 6"):
         GraphAttention(4, 6, heads=5, rngs=nnx.Rngs(0))

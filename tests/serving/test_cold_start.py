@@ -244,6 +244,8 @@ def test_what_cannot_be_served_is_refused(recgoat: Run, lightgcn: Run, trained, 
     cold, text = ColdStart(recgoat), rows_of(world.item_features["text"], [0])
     with pytest.raises(UsageError, match=r"found a run without features of items"):
         ColdStart(lightgcn).item_vectors({"text": text})
+    with pytest.raises(UsageError, match=r"found a run without modalities"):
+        ColdStart(trained("ids", replace(RECGOAT, modalities=(), fusion="id"))).item_vectors({"text": text})
     with pytest.raises(UsageError, match=r"'sound' are none that the run was trained on; expected \['image'"):
         cold.item_vectors({"sound": text})
     with pytest.raises(DataError, match=r"'text': found 3 columns by 'planted'; expected 2 columns"):

@@ -1,8 +1,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from recgoat_jax.training.batches import TrainingPairs, epoch_order, make_batch
+from recgoat_jax.training.batches import TrainingPairs, bijective_order, epoch_order, make_batch
 from recgoat_jax.training.keys import Tag, tagged_key
 from tests.worlds import blocks
 
@@ -33,3 +34,8 @@ def test_tags_and_counters_never_share_a_key() -> None:
         for counter in range(20)
     }
     assert len(keys) == 20 * len(Tag)
+
+
+def test_more_pairs_than_their_numbers_hold_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"found 2,147,483,648 pairs; expected fewer"):
+        bijective_order(jax.random.key(0), jnp.int32(0), steps=1, num_pairs=2**31, batch_size=4)

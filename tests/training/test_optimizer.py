@@ -1,5 +1,6 @@
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import nnx
 
 from recgoat_jax.training.optimizer import OptimizerConfig, WarmupCosineSchedule, make_optimizer
@@ -50,3 +51,12 @@ def test_clipping_bounds_the_gradient_before_adam() -> None:
     # Adam's epsilon of 1e-8 shows only when the gradient is as small as that.
     assert -1e-3 < clipped[0] < -1e-6
     assert clipped[0] > -2e-4
+
+
+def test_a_cosine_that_ends_before_its_warm_up_is_refused_and_a_short_one_is_not() -> None:
+    with pytest.raises(ValueError, match=r"found 5\.0 epochs of warm-up and a cosine that ends after 5\.0; expected"):
+        WarmupCosineSchedule(5.0, 5.0)
+    # Both round to the same step.
+    schedule = WarmupCosineSchedule(warmup_epochs=1.0, decay_epochs=1.01, final_fraction=0.5)
+    sizes = -step_sizes(OptimizerConfig(learning_rate=0.01, schedule=schedule), gradient=1.0, steps=12)["map"]
+    np.testing.assert_allclose(sizes[[10, 11]], [0.01, 0.005], rtol=1e-4)
