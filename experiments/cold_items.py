@@ -11,6 +11,7 @@ Finished runs are read, stopped ones go on.
 
 import argparse
 import json
+import sys
 import typing
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +22,7 @@ import numpy as np
 from flax import nnx
 
 from experiments import lightgcn_movielens_1m, lightgcn_scientific, recgoat_movielens_1m, recgoat_scientific
+from recgoat_jax.cli.main import ended
 from recgoat_jax.data import Dataset
 from recgoat_jax.encoders.recipes import AmazonScientific, Movielens1m, load_data, with_root
 from recgoat_jax.evaluation import EvalResult, Evaluator
@@ -205,7 +207,7 @@ def as_markdown(found: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main() -> int:
     """Measures and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -220,7 +222,8 @@ def main() -> None:
         write_atomically(RESULTS, json.dumps(found, indent=1) + "\n")
         write_atomically(RESULTS.with_suffix(".md"), as_markdown(found))
     print(as_markdown(found))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended("cold_items", main))

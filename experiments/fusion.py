@@ -10,12 +10,14 @@ a mixture: user vectors and views are those of the run.
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from experiments import recgoat_baby, recgoat_lastfm, recgoat_ml_100k, recgoat_movielens_1m, recgoat_movielens_small
+from recgoat_jax.cli.main import ended
 from recgoat_jax.encoders.recipes import ExampleData, with_root
 from recgoat_jax.evaluation import Evaluator
 from recgoat_jax.files import write_atomically
@@ -87,7 +89,7 @@ def _percent(values: Sequence[float]) -> str:
     return f"{100 * min(values):.1f} to {100 * max(values):.1f} %"
 
 
-def main() -> None:
+def main() -> int:
     """Trains where there is no run, measures, writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", choices=list(SETS), metavar="SET", help=f"of {', '.join(SETS)}")
@@ -108,7 +110,8 @@ def main() -> None:
         write_atomically(RESULTS, json.dumps(found, indent=1) + "\n")
         write_atomically(RESULTS.with_suffix(".md"), as_markdown(found))
     print(as_markdown(found))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended("fusion", main))

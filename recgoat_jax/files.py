@@ -28,7 +28,8 @@ def opened_atomically(path: Path) -> Iterator[io.BufferedWriter]:
     """Opens a file for writing, by way of a temporary sibling that takes its place when the block ends well.
 
     Args:
-        path: the file; its directory exists.
+        path: the file; its directory exists. A link is followed; what is no file, such as a pipe or a device, is
+            written into as it is.
 
     Yields:
         The open file.
@@ -36,6 +37,11 @@ def opened_atomically(path: Path) -> Iterator[io.BufferedWriter]:
     Raises:
         OSError: disk full, read-only directory; the old file, if any, is untouched.
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
     # Readable for whom the umask says; tempfile's files are for their owner alone.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)

@@ -1,5 +1,6 @@
 """One run, or one job, a directory: a lock that the operating system drops when the process ends, however it ends."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ def run_lock(directory: Path) -> Iterator[None]:
         directory: the directory; it exists.
 
     Raises:
-        RunStoppedError: another process holds it; its process id is named.
+        RunStoppedError: another process holds it, whose id is named; or the file system has no locks.
     """
     path = directory / ".lock"
     with path.open("a+") as file:
@@ -29,6 +30,11 @@ def run_lock(directory: Path) -> Iterator[None]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
+                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise RunStoppedError(
+                        f"{directory}: found a directory that cannot be locked ({error.strerror}); expected a file "
+                        "system with locks. Choose another directory."
+                    ) from error
                 file.seek(0)
                 raise RunStoppedError(
                     f"{directory}: found another run at work here (process {file.read().strip() or 'unknown'}); "

@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from recgoat_jax.errors import UsageError
+from recgoat_jax.cli.output_file import check_output_file
 from recgoat_jax.evaluation import EvalResult, evaluate
 from recgoat_jax.evaluation.evaluate import CUTOFFS, ExcludedSplit
 from recgoat_jax.evaluation.slices import SliceRow, slice_names, slice_rows
@@ -47,8 +47,7 @@ class EvaluateCommand:
 
 def run(command: EvaluateCommand) -> tuple[EvalResult, list[SliceRow]]:
     """Evaluates what the command asks for; writes the file of per-user metrics where one is named."""
-    if command.per_user is not None and not command.per_user.parent.is_dir():
-        raise UsageError(f"{command.per_user}: its directory does not exist; expected one that does.")
+    check_output_file(command.per_user)
     finished = load_run(command.run, data=command.data)
     result = evaluate(
         finished.vectors,

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import tyro
 
+from recgoat_jax.cli.output_file import check_output_file
 from recgoat_jax.data import read_dataset
 from recgoat_jax.data.dataset import Dataset
 from recgoat_jax.encoders.profiles import (
@@ -150,6 +151,7 @@ def run_statistical(command: StatisticalCommand) -> ProfileReport:
 
 def run_llm(command: LlmCommand) -> ProfileReport | None:
     """Makes the table that the command asks for; None where it wrote a file of requests instead."""
+    check_output_file(command.write_batch)
     dataset = read_dataset(command.dataset)
     prompts, config = _prompts(command, dataset), _config(command)
     stored = stored_profiles(command.out, run_origin(prompts, config.sampling))

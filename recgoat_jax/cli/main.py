@@ -19,7 +19,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from recgoat_jax.errors import RecgoatError, RunStoppedError
+from recgoat_jax.errors import RecgoatError, RunStoppedError, UsageError
 
 COMMANDS = {
     "prepare": "turn raw tables, or a known data set, into a prepared directory",
@@ -68,7 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[0] not in COMMANDS:
         print(f"recgoat: unknown command '{given[0]}'; expected one of {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
-    return ended(given[0], lambda: importlib.import_module(f"recgoat_jax.cli.{given[0]}").main(given[1:]))
+    return ended(f"recgoat {given[0]}", lambda: importlib.import_module(f"recgoat_jax.cli.{given[0]}").main(given[1:]))
+
+
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+# Not "no such file": what was there when the command began and is gone is a fault of ours.
+_MISNAMED = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
 def ended(command: str, action: Callable[[], int]) -> int:
@@ -84,20 +89,23 @@ def ended(command: str, action: Callable[[], int]) -> int:
     try:
         return action()
     except RecgoatError as error:
-        print(f"recgoat {command}: {error}", file=sys.stderr)
+        print(f"{command}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print(f"recgoat {command}: interrupted; start the same command again to go on.", file=sys.stderr)
+        print(f"{command}: interrupted; start the same command again to go on.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; nothing is left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno in _MISNAMED:
+            print(f"{command}: {error}. Name another file or directory.", file=sys.stderr)
+            return UsageError.exit_code
+        if error.errno not in _UNWRITABLE:
             raise
         print(
-            f"recgoat {command}: {error}. Free some space, mend the permissions, or choose another directory.",
+            f"{command}: {error}. Free some space, mend the permissions, or choose another directory.",
             file=sys.stderr,
         )
         return RunStoppedError.exit_code

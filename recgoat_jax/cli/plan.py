@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 import tyro
 
+from recgoat_jax.cli.output_file import check_output_file
 from recgoat_jax.cli.train import MODELS, load_experiment
 from recgoat_jax.encoders.recipes import PreparedData, with_root
 from recgoat_jax.errors import UsageError
@@ -61,6 +62,7 @@ def run(command: PlanCommand) -> list[Plan]:
     slices = [*([command.topology] if command.topology else []), *command.sweep]
     if not slices:
         raise UsageError("expected --topology SLICE, or --sweep SLICE SLICE ...; for example --topology v5e:4x4.")
+    check_output_file(command.json)
     experiment = _experiment(command)
     chips = read_chips(command.chips)
     topologies = [find_topology(name, chips) for name in slices]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import tyro
 
+from recgoat_jax.cli.output_file import check_output_file
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.files import write_atomically
 from recgoat_jax.serving.lists import UserRecommendations
@@ -92,11 +93,9 @@ def _check_page(command: RecommendCommand) -> None:
     """Says before any work what is wrong with the options of the page."""
     if command.html is not None and command.history:
         raise UsageError("--history was given with --html; expected users of the data alone on the page.")
-    if command.html is None:
-        if command.pictures is not None:
-            raise UsageError("--pictures was given without a page; expected --html FILE with it.")
-    elif not command.html.parent.is_dir():
-        raise UsageError(f"{command.html}: its directory does not exist; expected one that does.")
+    if command.html is None and command.pictures is not None:
+        raise UsageError("--pictures was given without a page; expected --html FILE with it.")
+    check_output_file(command.html)
     if command.picture_column is not None and command.pictures is None:
         raise UsageError("--picture-column was given without pictures; expected --pictures FOLDER with it.")
 
@@ -121,7 +120,7 @@ def as_text(lists: Sequence[UserRecommendations]) -> str:
     for found in lists:
         lines.append(f"user {found.user}")
         for place, entry in enumerate(found.items, start=1):
-            title = f"  {entry.title}" if entry.title else ""
+            title = f"  {' '.join(entry.title.split())}" if entry.title else ""
             lines.append(f"{place:4d}  {entry.score:8.4f}  {entry.item}{title}")
         if not found.items:
             lines.append("      nothing is left after exclusion")

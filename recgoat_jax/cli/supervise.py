@@ -83,7 +83,7 @@ def end_of_trainer(action: Callable[[], int], environ: Mapping[str, str]) -> int
             raise RunStoppedError(f"{reason}. {_AGAIN}") from error
 
     try:
-        code = ended("train", contact_kept)
+        code = ended("recgoat train", contact_kept)
     except Exception:
         traceback.print_exc()
         code = 1

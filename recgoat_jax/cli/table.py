@@ -110,6 +110,7 @@ def _contents(table: ResultTable, command: TableCommand) -> dict[str, Any]:
     _refuse_other_runs(parts, command)
     if not command.render:
         _refuse_fewer_seeds(parts, command)
+        _files(command)["runs"].mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {}
     failed: dict[Path, str] = {}
     shown = (
@@ -158,7 +159,9 @@ def verify(command: TableCommand) -> RunResult:
         DataError: no stored figures for the row and seed, or those of other settings or data.
         RunStoppedError: other figures.
     """
-    table, seed = load_table(command.table), command.seeds[0]
+    table = load_table(command.table)
+    _chosen(table, command)
+    seed = command.seeds[0]
     rows = {row.label: row for part in table.parts.values() for row in part.rows}
     if command.verify not in rows:
         raise UsageError(f"--verify: found '{command.verify}'; expected one of {', '.join(rows)}.")

@@ -93,6 +93,8 @@ class _Form:
 def _records(text: str, form: _Form) -> Iterator[tuple[int, list[str]]]:
     """Records with the line on which each begins; a quoted cell may span lines; blank lines are left out."""
     quoted = form.quoting == "csv"
+    # The module's own limit would refuse long descriptions.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=form.separator,

@@ -12,6 +12,7 @@ Writing is all or nothing: a hidden sibling directory is filled and renamed. Rea
 and checks every file against the manifest.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -59,18 +60,24 @@ def write_dataset(dataset: Dataset, directory: Path) -> bool:
     if _same_is_there(dataset, target):
         return False
     made: list[Path] = []
+    moved: list[Path] = []
     temporary: Path | None = None
     try:
         _make_parents(target, made)
-        temporary = target.parent / f".{target.name}-{secrets.token_hex(4)}.partial"
+        # A directory that is there stays: it may be a mount, or where the shell is.
+        place = target if target.is_dir() else target.parent
+        temporary = place / f".{target.name}-{secrets.token_hex(4)}.partial"
         temporary.mkdir()
         _fill(dataset, temporary)
-        if target.is_dir():
-            target.rmdir()
-        temporary.rename(target)
+        if place == target:
+            _move_up(temporary, moved)
+        else:
+            temporary.rename(target)
     except BaseException as error:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+        for path in moved:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         for parent in reversed(made):
             if parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()
@@ -176,6 +183,17 @@ def _same_is_there(dataset: Dataset, target: Path) -> bool:
     for relative in stored["files"]:
         _read_verified(target, relative, stored["files"])
     return True
+
+
+def _move_up(directory: Path, moved: list[Path]) -> None:
+    """Moves what a directory holds beside it, the manifest last, and tells what it has moved."""
+    for path in sorted(directory.iterdir(), key=lambda path: path.name == MANIFEST):
+        target = directory.parent / path.name
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+        path.rename(target)
+        moved.append(target)
+    directory.rmdir()
 
 
 def _fill(dataset: Dataset, directory: Path) -> None:

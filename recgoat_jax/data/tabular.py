@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from recgoat_jax.data.delimited import Quoting, read_delimited
 from recgoat_jax.data.files import read_text
-from recgoat_jax.data.text_table import TextTable
+from recgoat_jax.data.text_table import TextTable, shorten
+from recgoat_jax.data.unicode import valid_unicode
 from recgoat_jax.errors import DataError
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -80,6 +81,17 @@ def _read_jsonl(path: Path) -> TextTable:
                 action="Write one object a line.",
             )
         record = {key: _json_text(cell) for key, cell in value.items()}
+        # Only an escape spells half of a character.
+        for key, cell in record.items() if "\\ud" in text.lower() else ():
+            if valid_unicode(key + (cell or "")) != key + (cell or ""):
+                raise DataError.at(
+                    path,
+                    row=line,
+                    column=valid_unicode(key),
+                    found=f"half of a character ({shorten(valid_unicode(cell or key))!r})",
+                    expected="text that was not cut within a character",
+                    action="Mend the cell; an emoji is two escapes.",
+                )
         names.update(dict.fromkeys(record))
         records.append(record)
         lines.append(line)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 
 from recgoat_jax.data import Dataset
 from recgoat_jax.graphs.shard import Shard
-from recgoat_jax.models.objective import Regularization, ranking_terms
+from recgoat_jax.models.objective import Regularization, check_width, ranking_terms
 from recgoat_jax.models.protocols import Batch, LossOutput, Vectors
 from recgoat_jax.nn.variables import Initialization, initial_table
 
@@ -29,6 +29,9 @@ class BprMfConfig:
     """Penalty on the rows of the batch."""
     regularization_weight: float = 0.1
     """Weight of the penalty; with "norm", 1 and more collapses the tables."""
+
+    def __post_init__(self) -> None:
+        check_width(self.dim)
 
 
 class BprMf(nnx.Module):

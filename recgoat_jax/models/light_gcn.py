@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Key
 
 from recgoat_jax.data import Dataset
 from recgoat_jax.graphs import Adjacency, Shard, bipartite_graph, lightgcn
-from recgoat_jax.models.objective import Ranking, Regularization, popularity_of, ranking_terms
+from recgoat_jax.models.objective import Ranking, Regularization, check_width, popularity_of, ranking_terms
 from recgoat_jax.models.protocols import Batch, LossOutput, Untrained, Vectors
 from recgoat_jax.nn.variables import Constant, Initialization, initial_table
 
@@ -36,6 +36,9 @@ class LightGcnConfig:
     """Penalty on the ego rows of the batch: "norm" as in the multimodal benchmark, "l2" as in the paper."""
     regularization_weight: float = 1e-4
     """Weight of the penalty."""
+
+    def __post_init__(self) -> None:
+        check_width(self.dim)
 
 
 class LightGcn(nnx.Module):

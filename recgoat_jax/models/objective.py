@@ -25,6 +25,19 @@ Regularization = Literal["l2", "norm"]
 """``"l2"``: squared row norms, a mean over triples. ``"norm"``: un-squared Frobenius norms over the batch size."""
 
 
+def check_width(dim: int) -> None:
+    """Refuses vectors without a number.
+
+    Args:
+        dim: width of all vectors.
+
+    Raises:
+        ValueError: less than one.
+    """
+    if dim < 1:
+        raise ValueError(f"dim is {dim}; expected a width of one or more.")
+
+
 def ranking_terms(
     batch: Batch,
     *,
@@ -153,6 +166,7 @@ __all__ = [
     "Ranking",
     "Regularization",
     "SpreadContrast",
+    "check_width",
     "first_examples",
     "popularity_of",
     "ranking_terms",

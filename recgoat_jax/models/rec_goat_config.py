@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from recgoat_jax.models.objective import Ranking, Regularization
+from recgoat_jax.models.objective import Ranking, Regularization, check_width
 from recgoat_jax.models.rec_goat_co_purchase import CoPurchase
 from recgoat_jax.models.rec_goat_inputs import ColdItems, ItemGraphSource, RatingMode, UserBranch, UserJoin
 from recgoat_jax.nn.alignment import Residual, Transport
@@ -111,6 +111,7 @@ class RecGoatConfig:
     def __post_init__(self) -> None:
         if not 0.0 <= self.user_mix <= 1.0 or (self.user_join == "gate" and self.user_mix in (0.0, 1.0)):
             raise ValueError(f"user_mix is {self.user_mix}; expected a share from 0 to 1, between them for a gate.")
+        check_width(self.dim)
         if self.heads < 1:
             raise ValueError(f"heads is {self.heads}; expected one or more.")
         if self.dim % self.heads:

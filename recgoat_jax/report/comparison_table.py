@@ -19,7 +19,7 @@ TABLE_METRICS = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
 TEST_TITLES: dict[TestName, str] = {
     "t": "paired t-test",
     "wilcoxon": "Wilcoxon signed-rank test",
-    "bootstrap": "bootstrap over users",
+    "bootstrap": "bootstrap",
 }
 
 

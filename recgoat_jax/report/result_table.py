@@ -322,11 +322,22 @@ def _caption(part: Mapping[str, Any]) -> str:
     return text + (f" Commits: {', '.join(commits)}." if commits else "")
 
 
+_LATEX = str.maketrans(
+    {
+        **{character: rf"\{character}" for character in "&%_#${}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "<": "$<$",
+        ">": "$>$",
+    }
+)
+
+
 def _escaped(text: str) -> str:
     """A cell as LaTeX."""
-    for plain, written in (("&", r"\&"), ("%", r"\%"), ("_", r"\_"), ("±", r"$\pm$"), ("<", "$<$")):
-        text = text.replace(plain, written)
-    return text
+    return text.translate(_LATEX)
 
 
 __all__ = [

@@ -119,11 +119,12 @@ class SearchSpace:
         except ValueError as error:
             if not trial.params:
                 raise UsageError(f"{self.source}: suggest fails: {error}") from error
-        except AssertionError as error:
+        except (AssertionError, AttributeError, KeyError, TypeError) as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             raise UsageError(
                 f"{last.filename}, line {last.lineno}: found that '{base.name}', with {type(base.model).__name__}, "
-                f"does not hold to '{last.line or error}'; expected the experiment that {self.source} is written for. "
+                f"does not hold to '{last.line or error}' ({type(error).__name__}{': ' if str(error) else ''}{error}); "
+                f"expected the experiment that {self.source} is written for. "
                 "Name another search file or another experiment."
             ) from error
 

@@ -62,8 +62,8 @@ def run_study(
     out.mkdir(parents=True, exist_ok=True)
     with run_lock(out), stopping_at_once():
         refuse_unblinded(out)
-        _keep_text(space, out)
         told = data_settings(load_data(experiment.data))
+        _keep_text(space, out)
         study = Study(
             out,
             config=config,

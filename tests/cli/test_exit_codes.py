@@ -24,6 +24,9 @@ from recgoat_jax.errors import DataError, MissingExtraError, RunStoppedError, Sa
         ),
         (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "x"), 5, "Permission denied: 'x'. Free"),
         (OSError(errno.EROFS, os.strerror(errno.EROFS), "x"), 5, "Read-only file system: 'x'. Free"),
+        (IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), "x"), 2, "Is a directory: 'x'. Name another file"),
+        (FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), "x"), 2, "File exists: 'x'. Name another file"),
+        (NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), "x"), 2, "Not a directory: 'x'. Name another"),
         (SavedAndStopped("saved"), 75, "saved"),
         (KeyboardInterrupt(), 130, "interrupted; start the same command again"),
     ],
@@ -54,3 +57,18 @@ def test_an_error_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(doctor, "main", fail)
     with pytest.raises(FileNotFoundError):
         main(["doctor"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "lightgcn", "--topology", "v5e:2x2", "--json", "nowhere/plan.json"],
+        ["evaluate", "run", "--per-user", "nowhere/users.parquet"],
+        ["recommend", "run", "--users", "u", "--html", "nowhere/page.html"],
+    ],
+)
+def test_a_file_in_a_directory_that_is_not_there_is_refused_before_any_work(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert f"{words[-1]}: its directory does not exist; expected one that does." in capsys.readouterr().err

@@ -285,6 +285,11 @@ def test_a_row_is_verified_bit_for_bit(command: TableCommand, folder: Path, caps
     assert main([*arguments[:-3], "7", "--verify", "content kNN"]) == 0
 
 
+def test_verifying_without_a_seed_is_refused(command: TableCommand) -> None:
+    with pytest.raises(UsageError, match="one seed or more"):
+        verify(replace(command, verify="BPR", seeds=()))
+
+
 def test_bad_tables_and_options(command: TableCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError, match="is no file"):
         load_table(tmp_path / "none.py")

@@ -104,6 +104,14 @@ def test_long_texts_are_cut_and_page_code_is_no_title(tmp_path):
         amazon.read(reviews, max_characters=0)
 
 
+def test_half_of_a_character_in_a_text_is_replaced(tmp_path):
+    reviews = lines(tmp_path / "reviews.json", [REVIEW_2018])
+    item = ITEM_2018 | {"title": "cut \ud83d here"}
+    raw = amazon.read(reviews, metadata=lines(tmp_path / "meta.json", [item]))
+    assert raw.items is not None
+    assert raw.items["title"].to_list() == ["cut \ufffd here"]
+
+
 def without(record, name):
     return {key: value for key, value in record.items() if key != name}
 
@@ -121,6 +129,7 @@ NEWER = REVIEW_2023["timestamp"]
         ([REVIEW_2018, REVIEW_2014], "line 2: found a record of 2014; expected records of 2018"),
         ([REVIEW_2023, REVIEW_2018], "line 2: found a record of 2018; expected records of 2023"),
         ([REVIEW_2018, REVIEW_2018 | {"asin": " "}], "line 2, column 'asin': found ' '; expected an id, as text"),
+        ([REVIEW_2018 | {"asin": "0\ud83d"}], "line 1, column 'asin': found .*; expected an id, as text"),
         ([REVIEW_2018 | {"reviewerID": 7}], "line 1, column 'reviewerID': found 7; expected an id"),
         ([without(REVIEW_2023, "user_id")], "line 1, column 'user_id': found no such field"),
         ([REVIEW_2018 | {"overall": "5"}], "column 'overall': found '5'; expected a number from 0 to 5"),

@@ -214,3 +214,30 @@ def test_reading_needs_numpy_and_pyarrow_only(written: Path) -> None:
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_an_empty_directory_is_filled_and_stays_the_same_one(written: Path, tmp_path: Path) -> None:
+    target = tmp_path / "mount"
+    target.mkdir()
+    before = target.stat().st_ino
+    assert write_dataset(small(), target)
+    assert target.stat().st_ino == before
+    assert tree(target) == tree(written)
+    assert [path.name for path in tmp_path.iterdir()] == ["mount"]
+
+
+def test_an_empty_directory_that_cannot_be_filled_is_left_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, calls = Path.rename, []
+
+    def full(path: Path, target: Path) -> Path:
+        calls.append(path)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(DataError, match="No space left"):
+        write_dataset(small(), tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -142,3 +142,16 @@ def test_columns_are_typed(tmp_path: Path) -> None:
 def test_large_seconds_stay_exact(tmp_path: Path) -> None:
     read = table(tmp_path, "a.csv", "t\n253402300799\n1700000001\n")
     assert timestamp_column(read, "t").to_list() == [253402300799, 1700000001]
+
+
+def test_half_of_a_character_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a.jsonl, line 2, column 'item': found half of a character \('b\ufffd'\)"):
+        table(tmp_path, "a.jsonl", '{"user": "\\ud83d\\ude00", "item": "a"}\n{"user": "u", "item": "b\\uD83D"}\n')
+    assert table(tmp_path, "b.jsonl", '{"user": "\\ud83d\\ude00"}\n').frame.rows() == [("\U0001f600",)]
+
+
+def test_long_cells_are_read_whatever_the_other_cells_are(tmp_path: Path) -> None:
+    long = "word " * 40_000
+    read = table(tmp_path, "a.csv", f"item,text,year\n1,{long},1999\n2,short,\n")
+    assert read.frame.rows() == [("1", long, "1999"), ("2", "short", None)]
+    assert read.line_of(1) == 3

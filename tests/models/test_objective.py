@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from recgoat_jax.models import Batch, LightGcnConfig, build_model
+from recgoat_jax.models import Batch, BprMfConfig, LightGcnConfig, RecGoatConfig, build_model
 from recgoat_jax.models.objective import popularity_of, ranking_terms
 from tests.worlds import blocks
 
@@ -66,3 +66,9 @@ def test_items_without_pairs_have_the_popularity_of_one() -> None:
     np.testing.assert_allclose(popularity[3], -np.log(len(WORLD.train.items)), rtol=1e-6)
     assert popularity_of(WORLD, "bpr") is None
     assert build_model(LightGcnConfig(dim=4), WORLD, rngs=nnx.Rngs(0)).log_popularity is None
+
+
+@pytest.mark.parametrize("config", [BprMfConfig, LightGcnConfig, RecGoatConfig])
+def test_vectors_without_a_number_are_refused(config: type) -> None:
+    with pytest.raises(ValueError, match=r"dim is 0; expected a width of one or more"):
+        config(dim=0)

@@ -144,6 +144,15 @@ def test_the_page_and_the_paper_show_the_same_figures(content: dict) -> None:
     assert paper.count(r"\begin{tabular}") == paper.count(r"\end{tabular}") == 1
 
 
+def test_labels_are_written_for_latex(content: dict) -> None:
+    rows = [
+        row | ({"label": r"kNN #1 | a $x$ ~ {b}^2 \c"} if row["label"] == "content kNN" else {})
+        for row in content["rows"]
+    ]
+    paper = latex({"main": content | {"rows": rows}})
+    assert r"kNN \#1 | a \$x\$ \textasciitilde{} \{b\}\textasciicircum{}2 \textbackslash{}c & " in paper
+
+
 def test_settings_are_all_but_the_seed_and_the_place() -> None:
     wide = replace(BPR.experiment, model=BprMfConfig(dim=128))
     assert replace(BPR, experiment=wide).settings != BPR.settings

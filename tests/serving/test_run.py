@@ -8,9 +8,11 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from recgoat_jax.cli import recommend as command
+from recgoat_jax.cli.recommend import as_text
 from recgoat_jax.data import Dataset, Interactions, write_dataset
 from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.serving import load_run, scoring_items
+from recgoat_jax.serving.lists import Recommendation, UserRecommendations
 from tests.runs import random_dataset, random_vectors, write_run
 
 SPLITS: tuple[Literal["train", "valid", "test"], ...] = ("train", "valid", "test")
@@ -206,3 +208,8 @@ def test_command_refuses_no_users_and_bad_files(directory: Path, tmp_path: Path)
         command.main([str(directory)])
     with pytest.raises(DataError, match="unreadable"):
         command.main([str(directory), "--users-file", str(tmp_path / "absent")])
+
+
+def test_a_title_is_one_line() -> None:
+    listed = UserRecommendations("u1", (Recommendation("i1", 0.5, "Line one\r\nuser u99"),))
+    assert as_text([listed]).splitlines() == ["user u1", "   1    0.5000  i1  Line one user u99"]

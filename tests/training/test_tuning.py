@@ -216,6 +216,15 @@ def test_a_finished_study_is_read_and_another_is_refused(study: Path, experiment
         last(run_study(experiment, replace(SPACE, text="# other"), out=study, config=CONFIG, quiet=True))
 
 
+def test_a_search_file_may_change_until_a_study_has_begun(experiment: Experiment, tmp_path: Path) -> None:
+    nowhere = replace(experiment, data=PreparedData(tmp_path / "nowhere"))
+    with pytest.raises(DataError):
+        last(run_study(nowhere, replace(SPACE, text="# first"), out=tmp_path / "study", config=CONFIG, quiet=True))
+    none = replace(CONFIG, trials=1, minutes=0.0)
+    last(run_study(experiment, replace(SPACE, text="# second"), out=tmp_path / "study", config=none, quiet=True))
+    assert (tmp_path / "study" / "search.py").read_text() == "# second"
+
+
 def test_the_record_says_what_was_varied_and_what_mattered(tmp_path: Path) -> None:
     study = Study(tmp_path, config=StudyConfig(pruner="none"), settings={"name": "x"}, metric="recall@5")
     for place in range(12):
@@ -326,6 +335,11 @@ ONE_SETTING = "def suggest(trial, experiment):\n    trial.suggest_int('a', 1, 2)
         (
             "def suggest(trial, experiment):\n    assert experiment.model.dim == 3\n    return experiment",
             r"search.py, line 2: found that '\w+', with \w+Config, does not hold to 'assert experiment.model.dim == 3'",
+        ),
+        (
+            "from dataclasses import replace\ndef suggest(trial, experiment):\n"
+            "    return replace(experiment, model=replace(experiment.model, depth=trial.suggest_int('a', 1, 2)))",
+            r"does not hold to '.*' \(TypeError: .*depth.*\); expected the experiment that .*search.py is written for",
         ),
     ],
 )

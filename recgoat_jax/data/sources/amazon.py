@@ -35,6 +35,7 @@ import polars as pl
 from recgoat_jax.data.records import bad_field, read_records
 from recgoat_jax.data.schema import RawTables
 from recgoat_jax.data.sources.amazon_metadata import TEXT_COLUMNS, Picture, Year, mixed_years, read_items
+from recgoat_jax.data.unicode import valid_unicode
 from recgoat_jax.errors import DataError, UsageError
 
 LICENCE = "Amazon review data (McAuley Lab): no licence stated; research use, cite the papers of its year."
@@ -167,7 +168,7 @@ def _unknown(path: Path, line: int, record: Mapping[str, Any]) -> Year:
 
 def _id(path: Path, line: int, record: Mapping[str, Any], name: str) -> str:
     value = record.get(name)
-    if type(value) is not str or not value or value.isspace():
+    if type(value) is not str or not value or value.isspace() or valid_unicode(value) != value:
         raise bad_field(path, line, record, name, "an id, as text")
     return value
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from recgoat_jax.data.markup import plain_text
 from recgoat_jax.data.records import bad_field, read_records
+from recgoat_jax.data.unicode import valid_unicode
 from recgoat_jax.errors import DataError
 
 Year = Literal["2014", "2018", "2023"]
@@ -124,7 +125,7 @@ def _year_of_item(record: Mapping[str, Any]) -> Year | None:
 
 def _plain(text: str, limit: int, counts: dict[str, int]) -> str | None:
     """Plain text, cut at the limit; None where there is none."""
-    plain = plain_text(text[: limit * _MARKUP_SHARE])
+    plain = plain_text(valid_unicode(text)[: limit * _MARKUP_SHARE])
     if len(plain) > limit or len(text) > limit * _MARKUP_SHARE:
         counts["texts_cut"] += 1
     return plain[:limit].rstrip() or None

@@ -23,6 +23,7 @@ from recgoat_jax.errors import DataError, UsageError
 from recgoat_jax.files import write_atomically
 
 FORMAT = 1
+_REPLACES = "replaces"
 
 
 class ProfileOrigin(NamedTuple):
@@ -181,8 +182,11 @@ def write_profiles(table: ProfileTable, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     card = {name: value for name, value in asdict(table).items() if name != "texts"}
     card = {"format": FORMAT, **card, "sha256": table.hash}
-    write_atomically(path, _lines(table))
+    if path.exists() and (before := _hash_of(path)) != table.hash:
+        card[_REPLACES] = before
+    # The card first: beside it what a kill has left is known from what somebody has changed.
     write_atomically(_card_path(path), json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(path, _lines(table))
 
 
 def read_profiles(path: Path) -> ProfileTable:
@@ -201,6 +205,7 @@ def read_profiles(path: Path) -> ProfileTable:
     try:
         card = json.loads(card_text)
         written, stated = card.pop("format"), card.pop("sha256")
+        card.pop(_REPLACES, None)
         if written != FORMAT:
             raise ValueError(f"format {written!r}, not {FORMAT}")
         if stated != hashlib.sha256(text.encode()).hexdigest():
@@ -224,19 +229,36 @@ def stored_profiles(path: Path, origin: ProfileOrigin) -> ProfileTable | None:
         origin: of the job.
 
     Returns:
-        The table; None where there is no file.
+        The table; None where there is no file, or one that was not finished.
 
     Raises:
         UsageError: the table of another job is there.
         DataError: a file that is no table.
     """
-    if not path.exists() and not _card_path(path).exists():
+    if _unfinished(path):
         return None
     stored = read_profiles(path)
     differing = [name for name, ours, found in zip(origin._fields, origin, stored.origin, strict=True) if ours != found]
     if differing:
         raise other_profiles(path, f"other {', '.join(differing)}")
     return stored
+
+
+def _unfinished(path: Path) -> bool:
+    """Whether nothing is there, or what a kill between card and texts leaves: a card whose texts are to come."""
+    card = _card_path(path)
+    if not card.exists():
+        return not path.exists()
+    if not path.exists():
+        return True
+    try:
+        return json.loads(read_text(card)).get(_REPLACES) == _hash_of(path)
+    except (ValueError, AttributeError):
+        return False
+
+
+def _hash_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def other_profiles(path: Path, difference: str) -> UsageError:

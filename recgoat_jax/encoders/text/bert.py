@@ -12,10 +12,10 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
+from recgoat_jax.data.unicode import valid_unicode
 from recgoat_jax.encoders.text.bert_weights import read_bert
 from recgoat_jax.encoders.text.buckets import length_batches
 from recgoat_jax.encoders.text.model_directory import MINILM, TOKENIZER, WEIGHTS, locate_model, read_sentences
-from recgoat_jax.encoders.text.unicode import valid_unicode
 from recgoat_jax.errors import DataError, MissingExtraError, UsageError
 from recgoat_jax.nn.pooling import Pooling, pool_tokens, unit_length
 from recgoat_jax.nn.transformer import Precision, TransformerEncoder

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from recgoat_jax.data.unicode import valid_unicode
 from recgoat_jax.encoders.endpoint import Endpoint, EndpointConfig, RequestFailed, Service, in_own_loop, together
-from recgoat_jax.encoders.text.unicode import valid_unicode
 from recgoat_jax.errors import DataError, RunStoppedError, UsageError
 
 

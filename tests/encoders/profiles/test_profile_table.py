@@ -9,6 +9,7 @@ import pytest
 from recgoat_jax.data import Vocabulary
 from recgoat_jax.data.dataset import Interactions
 from recgoat_jax.encoders.profiles import profile_table, read_profiles, split_hash, write_profiles
+from recgoat_jax.encoders.profiles.profile_table import stored_profiles
 from recgoat_jax.errors import DataError, UsageError
 from tests.encoders.profiles.worlds import shop
 
@@ -121,3 +122,28 @@ def test_a_full_disk_leaves_the_old_table(tmp_path, monkeypatch):
             write_profiles(table(texts={"u5": "new"}), tmp_path / "users.jsonl")
     assert read_profiles(tmp_path / "users.jsonl") == table()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["users.card.json", "users.jsonl"]
+
+
+@pytest.mark.parametrize("first", [None, {"u5": "old"}])
+def test_a_job_that_was_killed_between_card_and_texts_is_done_again(tmp_path, monkeypatch, first):
+    path = tmp_path / "users.jsonl"
+    if first is not None:
+        write_profiles(table(texts=first), path)
+    replace = os.replace
+
+    def killed(source, target):
+        if str(target).endswith(".jsonl"):
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_profiles(table(), path)
+    assert stored_profiles(path, table().origin) is None
+    write_profiles(table(), path)
+    assert stored_profiles(path, table().origin) == table()
+    # What somebody has changed is not taken for it.
+    path.write_text(path.read_text().replace("jam", "ham"))
+    with pytest.raises(DataError, match="another hash"):
+        stored_profiles(path, table().origin)

@@ -1,4 +1,4 @@
-"""Texts that every encoder can take."""
+"""Texts that every encoder, and every file, can take."""
 
 
 def valid_unicode(text: str) -> str:
