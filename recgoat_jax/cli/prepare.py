@@ -33,12 +33,12 @@ class SplitOptions:
     """Least interactions of every user and item, by repeated removal; 0 keeps all."""
     min_rating: float | None = None
     """Least rating that counts as positive; None: every rating does."""
-    valid_fraction: float = 0.1
-    """Validation part: of all pairs ("global_time"), or of train where the given split has none."""
-    test_fraction: float = 0.1
-    """Test part of all pairs ("global_time")."""
-    cold_fraction: float = 0.1
-    """Items held out of train ("cold_items")."""
+    valid_fraction: float | None = None
+    """Validation part: of all pairs ("global_time"), or of train where the given split has none; None: 0.1."""
+    test_fraction: float | None = None
+    """Test part of all pairs ("global_time"); None: 0.1."""
+    cold_fraction: float | None = None
+    """Items held out of train ("cold_items"); None: 0.1."""
 
 
 @dataclass(frozen=True)

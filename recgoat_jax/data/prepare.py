@@ -36,6 +36,15 @@ from recgoat_jax.data.schema import SPLIT_NAMES, RawFeatures, RawNeighbors, RawT
 from recgoat_jax.data.vocabulary import Vocabulary
 from recgoat_jax.errors import DataError, UsageError
 
+_FRACTIONS: dict[str, tuple[str, ...]] = {
+    "given": ("valid_fraction",),
+    "global_time": ("valid_fraction", "test_fraction"),
+    "cold_items": ("cold_fraction",),
+}
+"""What each protocol may read."""
+
+_FRACTION = 0.1
+
 
 def prepare(
     raw: RawTables,
@@ -45,9 +54,9 @@ def prepare(
     seed: int = 0,
     k_core: int = 0,
     min_rating: float | None = None,
-    valid_fraction: float = 0.1,
-    test_fraction: float = 0.1,
-    cold_fraction: float = 0.1,
+    valid_fraction: float | None = None,
+    test_fraction: float | None = None,
+    cold_fraction: float | None = None,
 ) -> Dataset:
     """Prepares tables: the same tables and settings give the same data set, bit for bit.
 
@@ -61,7 +70,7 @@ def prepare(
         k_core: least pairs of every user and item; 0 keeps all.
         min_rating: least rating that counts as a positive pair; None: every pair does.
         valid_fraction: of all pairs (``global_time``), or of each user's train pairs where published splits have no
-            validation part (``given``); other protocols do not read it.
+            validation part (``given``); None: 0.1, here and below.
         test_fraction: of all pairs (``global_time`` only).
         cold_fraction: of all items, for validation and test together (``cold_items`` only).
 
@@ -69,18 +78,21 @@ def prepare(
         The data set, with counts and content hash in its manifest.
 
     Raises:
-        UsageError: settings out of range.
+        UsageError: settings out of range, or a fraction that the protocol does not read.
         DataError: ratings, timestamps or split labels that are needed and absent; tables that contradict
             themselves; nothing left after a step, or an empty train, validation or test part.
     """
-    _check_settings(k_core, valid_fraction, test_fraction, cold_fraction)
+    if k_core < 0:
+        raise UsageError(f"k_core is {k_core}; expected 0 or more.")
+    fractions = {"valid_fraction": valid_fraction, "test_fraction": test_fraction, "cold_fraction": cold_fraction}
+    _check_fractions(protocol, fractions)
     check_names({**raw.item_features, **raw.user_features, **raw.item_neighbors})
     check_tables(raw)
     counts: dict[str, int] = {}
     single = deduplicate(raw.interactions, counts)
     positive = filter_rating(single, min_rating=min_rating, source=raw.source, counts=counts)
     core = _k_core(positive, k_core, raw.source, counts)
-    labels, options = _split(core, protocol, raw.source, seed, valid_fraction, test_fraction, cold_fraction)
+    labels, options = _split(core, protocol, raw.source, seed, fractions)
     pairs = _rankable(core.with_columns(pl.Series("label", labels)), counts)
 
     user_ids, users = _codes(pairs["user"])
@@ -122,17 +134,25 @@ def prepare(
     return replace(dataset, manifest=replace(dataset.manifest, hash=content_hash(dataset)))
 
 
-def _check_settings(k_core: int, valid_fraction: float, test_fraction: float, cold_fraction: float) -> None:
-    if k_core < 0:
-        raise UsageError(f"k_core is {k_core}; expected 0 or more.")
-    for label, fraction in (
-        ("valid_fraction", valid_fraction),
-        ("test_fraction", test_fraction),
-        ("valid_fraction + test_fraction", valid_fraction + test_fraction),
-        ("cold_fraction", cold_fraction),
-    ):
+def _check_fractions(protocol: ProtocolName, fractions: Mapping[str, float | None]) -> None:
+    read = _FRACTIONS.get(protocol, ())
+    for label, fraction in fractions.items():
+        if fraction is not None and label not in read:
+            readers = " or ".join(f"'{name}'" for name, labels in _FRACTIONS.items() if label in labels)
+            raise UsageError(
+                f"found {label} {fraction:g}, which the protocol '{protocol}' does not read; expected it with the "
+                f"protocol {readers} only. Leave it out, or choose that protocol."
+            )
+    values = {label: _value(fractions[label]) for label in read}
+    if len(read) > 1:
+        values[" + ".join(read)] = sum(values.values())
+    for label, fraction in values.items():
         if not 0 < fraction < 1:
             raise UsageError(f"{label} is {fraction:g}; expected a number between 0 and 1.")
+
+
+def _value(fraction: float | None) -> float:
+    return _FRACTION if fraction is None else fraction
 
 
 def _codes(ids: pl.Series) -> tuple[list[str], RowIds]:
@@ -175,9 +195,7 @@ def _split(
     protocol: ProtocolName,
     source: str,
     seed: int,
-    valid_fraction: float,
-    test_fraction: float,
-    cold_fraction: float,
+    fractions: Mapping[str, float | None],
 ) -> tuple[splits.Labels, dict[str, str]]:
     """Labels of the pairs, and the options that the protocol has read, as text."""
 
@@ -196,22 +214,25 @@ def _split(
     # A draw must not depend on the order of the rows in a file.
     by_pair = np.lexsort((items, users))
     labels = np.empty(len(users), np.int8)
-    options: dict[str, float] = {}
+    options = {label: _value(fractions[label]) for label in _FRACTIONS.get(protocol, ())}
     match protocol:
         case "given":
             published = column("split").replace_strict(list(SPLIT_NAMES), [0, 1, 2], return_dtype=pl.Int8).to_numpy()
-            labels[by_pair] = splits.given(published[by_pair], users[by_pair], seed=seed, valid_fraction=valid_fraction)
-            if not (published == splits.VALID).any():
-                options = {"valid_fraction": valid_fraction}
+            labels[by_pair] = splits.given(published[by_pair], users[by_pair], seed=seed, **options)
+            if (published == splits.VALID).any():
+                if (fraction := fractions["valid_fraction"]) is not None:
+                    raise UsageError(
+                        f"found valid_fraction {fraction:g}, but {source} has a validation part; expected it where the "
+                        "given split has none. Leave it out, or choose another protocol."
+                    )
+                options = {}
         case "per_user_811":
             labels[by_pair] = splits.per_user_811(users[by_pair], seed=seed)
         case "leave_last_out":
             labels = splits.leave_last_out(users, column("timestamp").to_numpy())
         case "global_time":
-            options = {"valid_fraction": valid_fraction, "test_fraction": test_fraction}
             labels = splits.global_time(column("timestamp").to_numpy(), **options)
         case "cold_items":
-            options = {"cold_fraction": cold_fraction}
             labels = splits.cold_items(items, seed=seed, **options)
     return labels, {key: f"{value:g}" for key, value in options.items()}
 

@@ -73,6 +73,21 @@ def test_wrong_calls_end_with_2_and_say_why(folder: Path, capsys: pytest.Capture
         assert message in capsys.readouterr().err, call
 
 
+def test_a_fraction_that_the_protocol_does_not_read_ends_with_2(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("valid", "test", "cold"):
+        assert main([*PREPARE, f"--{name}-fraction", "0.3"]) == 2
+        message = capsys.readouterr().err
+        assert f"found {name}_fraction 0.3, which the protocol 'per_user_811' does not read" in message
+    assert not (folder / "mine").exists()
+    both = ["--valid-fraction", "0.2", "--test-fraction", "0.2"]
+    assert main([*PREPARE, "--protocol", "global_time", *both, "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)["counts"]
+    # Twelve users, each with a pair at each of five moments.
+    assert (counts["train"], counts["valid"], counts["test"]) == (36, 12, 12)
+
+
 def test_settings_that_contradict_themselves_end_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["train", "recgoat", "--data", "mine", "--model.dim", "9"])

@@ -259,6 +259,42 @@ def test_features_added_later_change_hash_and_counts() -> None:
         with_features(dataset, user_features={"text": table})
 
 
+@pytest.mark.parametrize("settings", [{}, {"valid_fraction": 0.3, "test_fraction": 0.2, "cold_fraction": 0.4}])
+@pytest.mark.parametrize(
+    ("protocol", "parts", "read"),
+    [
+        ("per_user_811", None, ()),
+        ("leave_last_out", None, ()),
+        ("global_time", None, ("valid_fraction", "test_fraction")),
+        ("cold_items", None, ("cold_fraction",)),
+        ("given", ("train", "train", "test"), ("valid_fraction",)),
+        ("given", ("train", "valid", "test"), ()),
+    ],
+)
+def test_the_manifest_holds_the_fractions_that_were_read(
+    protocol: Any, parts: tuple[str, ...] | None, read: tuple[str, ...], settings: dict[str, float]
+) -> None:
+    raw = random_tables(7)
+    if parts is not None:
+        labels = pl.Series("split", [parts[row % 3] for row in range(raw.interactions.height)])
+        raw = replace(raw, interactions=raw.interactions.with_columns(labels))
+    chosen = {name: value for name, value in settings.items() if name in read}
+    options = prepare(raw, name="x", protocol=protocol, **chosen).manifest.options
+    assert dict(options) == {"k_core": "0", "min_rating": "none"} | {name: str(chosen.get(name, 0.1)) for name in read}
+
+
+def test_a_validation_part_that_is_given_leaves_no_choice_of_its_size() -> None:
+    raw = tables(GIVEN)
+    with pytest.raises(UsageError, match="found valid_fraction 0.1, but test has a validation part"):
+        prepare(raw, name="x", protocol="given", valid_fraction=0.1)
+    unlabelled = replace(raw, interactions=raw.interactions.filter(pl.col("split") != "valid"))
+    more = [("2", item, 5.0, 1, "train") for item in "efg"]
+    longer = pl.concat([unlabelled.interactions, tables(more).interactions])
+    # Five train pairs of the user "2": the published two and three more.
+    dataset = prepare(replace(raw, interactions=longer), name="x", protocol="given", valid_fraction=0.95)
+    assert len(dataset.valid) == 4
+
+
 def features(values: Any, ids: tuple[str, ...] = ("i0", "i1")) -> dict[str, Any]:
     return {"item_features": {"f": RawFeatures(ids, np.array(values, np.float32), "e")}}
 
@@ -275,7 +311,30 @@ def features(values: Any, ids: tuple[str, ...] = ("i0", "i1")) -> dict[str, Any]
         ({"head": 1}, {}, DataError, "leaves the valid part empty"),
         ({"head": 0}, {}, DataError, "found no interactions"),
         ({}, {"k_core": -1}, UsageError, "k_core is -1; expected 0 or more"),
-        ({}, {"valid_fraction": 0.5, "test_fraction": 0.5}, UsageError, r"valid_fraction \+ test_fraction is 1"),
+        (
+            {},
+            {"protocol": "global_time", "valid_fraction": 0.5, "test_fraction": 0.5},
+            UsageError,
+            r"valid_fraction \+ test_fraction is 1",
+        ),
+        (
+            {},
+            {"protocol": "global_time", "valid_fraction": 0.95},
+            UsageError,
+            r"valid_fraction \+ test_fraction is 1.05",
+        ),
+        ({}, {"protocol": "cold_items", "cold_fraction": 1.0}, UsageError, "cold_fraction is 1; expected"),
+        (
+            {},
+            {"valid_fraction": 0.1},
+            UsageError,
+            "found valid_fraction 0.1, which the protocol 'per_user_811' does not read; "
+            "expected it with the protocol 'given' or 'global_time' only",
+        ),
+        ({}, {"protocol": "leave_last_out", "test_fraction": 0.2}, UsageError, "found test_fraction 0.2, which"),
+        ({}, {"protocol": "cold_items", "test_fraction": 0.2}, UsageError, "found test_fraction 0.2, which"),
+        ({}, {"protocol": "global_time", "cold_fraction": 0.2}, UsageError, "with the protocol 'cold_items' only"),
+        ({}, {"protocol": "given", "test_fraction": 0.2}, UsageError, "found test_fraction 0.2, which"),
         (features([[1], [2], [3]]), {}, DataError, r"features 'f' \(e\): found values of shape \(3, 1\) for 2 ids"),
         (features([[1], [2]], ("i0", "i0")), {}, DataError, "found an id twice"),
         (features([[1, 2], [1, np.nan]]), {}, DataError, "found NaN or infinity for the item 'i1'"),
