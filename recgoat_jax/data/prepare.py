@@ -80,7 +80,8 @@ def prepare(
     Raises:
         UsageError: settings out of range, or a fraction that the protocol does not read.
         DataError: ratings, timestamps or split labels that are needed and absent; tables that contradict
-            themselves; nothing left after a step, or an empty train, validation or test part.
+            themselves; an item or user table without any id of the data set; nothing left after a step, or an empty
+            train, validation or test part.
     """
     if k_core < 0:
         raise UsageError(f"k_core is {k_core}; expected 0 or more.")
@@ -114,8 +115,8 @@ def prepare(
         train=parts["train"],
         valid=parts["valid"],
         test=parts["test"],
-        item_table=_align_table(raw.items, item_vocabulary, counts),
-        user_table=_align_table(raw.users, user_vocabulary, counts),
+        item_table=_align_table(raw.items, item_vocabulary, raw.source, counts),
+        user_table=_align_table(raw.users, user_vocabulary, raw.source, counts),
         item_features=_features(raw.item_features, item_vocabulary, counts),
         user_features=_features(raw.user_features, user_vocabulary, counts),
         item_neighbors=_neighbors(raw.item_neighbors, item_vocabulary, counts),
@@ -280,7 +281,9 @@ def _neighbors(
     return lists
 
 
-def _align_table(table: pl.DataFrame | None, vocabulary: Vocabulary, counts: dict[str, int]) -> pa.Table | None:
+def _align_table(
+    table: pl.DataFrame | None, vocabulary: Vocabulary, source: str, counts: dict[str, int]
+) -> pa.Table | None:
     """Text columns in vocabulary order; None where there are none."""
     if table is None:
         return None
@@ -288,6 +291,14 @@ def _align_table(table: pl.DataFrame | None, vocabulary: Vocabulary, counts: dic
     wanted = pl.DataFrame({kind: pl.Series(vocabulary.ids, dtype=pl.String)})
     counts[f"{kind}s_without_row"] = wanted.join(table, on=kind, how="anti").height
     counts[f"{kind}_rows_unused"] = table.join(wanted, on=kind, how="anti").height
+    if 0 < table.height == counts[f"{kind}_rows_unused"]:
+        raise DataError.at(
+            f"{kind} table of {source}",
+            column=kind,
+            found=f"no id of the data set among {table.height} (such as {tuple(table[kind].head(3))})",
+            expected=f"{kind} ids such as {vocabulary.ids[:3]}",
+            action=f"Give the {kind} table the ids that the interactions use.",
+        )
     aligned = wanted.join(table, on=kind, how="left", maintain_order="left").drop(kind)
     if aligned.width == 0:
         return None

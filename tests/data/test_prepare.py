@@ -349,6 +349,20 @@ def features(values: Any, ids: tuple[str, ...] = ("i0", "i1")) -> dict[str, Any]
             "found the modality name 'a/b'",
         ),
         ({"items": pl.DataFrame({"item": ["a", "a"]})}, {}, DataError, "row 1, column 'item': found 'a' twice"),
+        (
+            {"items": pl.DataFrame({"item": ["00", "01", "02", "03"], "title": ["A"] * 4})},
+            {},
+            DataError,
+            r"item table of test, column 'item': found no id of the data set among 4 \(such as \('00', '01', '02'\)\); "
+            r"expected item ids such as \('i0', 'i1', 'i10'\)\. Give the item table the ids",
+        ),
+        (
+            {"users": pl.DataFrame({"user": ["7"], "age": ["30"]})},
+            {},
+            DataError,
+            r"user table of test, column 'user': found no id of the data set among 1 \(such as \('7',\)\); "
+            r"expected user ids such as \('u0', 'u1', 'u10'\)",
+        ),
         ({"user": None}, {}, DataError, "row 3, column 'user': found a missing value"),
         ({"rating": float("nan")}, {}, DataError, "row 3, column 'rating': found a missing value"),
     ],
