@@ -77,6 +77,13 @@ def test_statistical_profiles_are_made_once_with_their_leak_report(capsys):
     assert told["leaks"] == {"path": "made/users.leaks.json", "leaking": []}
 
 
+def test_a_column_that_is_not_there_makes_no_profiles(capsys):
+    for option in ("tag-columns", "word-column"):
+        assert main([*STATISTICAL, f"--encoder.{option}", "nope"]) == 3
+        assert "column 'nope': found no such item column; there are 'title'" in capsys.readouterr().err
+    assert files() == []
+
+
 def test_a_leak_is_said_and_kept(capsys):
     table = DATASET.item_table
     assert table is not None

@@ -16,8 +16,9 @@ from recgoat_jax.encoders.profiles.profile_table import ProfileTable, profile_ta
 from recgoat_jax.encoders.standard import TAG_COLUMNS
 from recgoat_jax.encoders.tabular import split_tags
 from recgoat_jax.encoders.tfidf import tokenize
-from recgoat_jax.errors import UsageError
+from recgoat_jax.errors import DataError, UsageError
 
+_WORD_COLUMN = "title"
 _TAG_LIMIT = 60
 _MARGIN = 0.25
 """Share of a standard deviation of all ratings that a user's mean may be off before it is called higher or lower."""
@@ -27,10 +28,10 @@ _MARGIN = 0.25
 class StatisticalConfig:
     """What a profile tells."""
 
-    tag_columns: tuple[str, ...] = TAG_COLUMNS
-    """Item columns of tags; those that the data set has are told, each in a sentence."""
-    word_column: str = "title"
-    """Item column whose words are counted."""
+    tag_columns: tuple[str, ...] | None = None
+    """Item columns of tags, each told in a sentence; None: those of genres, categories, tags that are there."""
+    word_column: str | None = None
+    """Item column whose words are counted; None: title, where it is there."""
     most_tags: int = 5
     """Tags of each column."""
     most_words: int = 8
@@ -56,11 +57,21 @@ def statistical_profiles(dataset: Dataset, config: StatisticalConfig = Statistic
         The table; every user with a training pair has a row.
 
     Raises:
-        DataError: no user has a training pair.
+        DataError: no user has a training pair, or a named column is not in the item table.
     """
     columns = _columns(dataset)
-    tags = {name: _tags(columns[name]) for name in config.tag_columns if any(columns.get(name, ()))}
-    words = [set(tokenize(cell or "")) for cell in columns.get(config.word_column, ())]
+    for name in (*(config.tag_columns or ()), *(() if config.word_column is None else (config.word_column,))):
+        if name not in columns:
+            raise DataError.at(
+                f"{dataset.manifest.name}, item table",
+                column=name,
+                found=f"no such item column; there are {', '.join(map(repr, columns)) or 'none'}",
+                expected="the columns that statistical profiles were told to read",
+                action="Name columns that are there, or prepare the data with them.",
+            )
+    tag_columns, word_column = _chosen(config)
+    tags = {name: _tags(columns[name]) for name in tag_columns if any(columns.get(name, ()))}
+    words = [set(tokenize(cell or "")) for cell in columns.get(word_column, ())]
     document_frequency = Counter(word for row in words for word in row)
     share = {word: count / len(words) for word, count in document_frequency.items()}
     train, offsets = dataset.train, dataset.train.offsets(dataset.num_users)
@@ -120,10 +131,15 @@ def _rating_sentence(own: np.ndarray, everyones: np.ndarray) -> str:
     return f"Rates {tendency} most: {mean:.1f} on average, others {usual:.1f}."
 
 
+def _chosen(config: StatisticalConfig) -> tuple[tuple[str, ...], str]:
+    tags, words = config.tag_columns, config.word_column
+    return TAG_COLUMNS if tags is None else tags, _WORD_COLUMN if words is None else words
+
+
 def _revision(config: StatisticalConfig) -> str:
+    tag_columns, word_column = _chosen(config)
     return (
-        f"tags={','.join(config.tag_columns)};words={config.word_column};"
-        f"most_tags={config.most_tags};most_words={config.most_words}"
+        f"tags={','.join(tag_columns)};words={word_column};most_tags={config.most_tags};most_words={config.most_words}"
     )
 
 

@@ -66,6 +66,28 @@ def test_settings_choose_columns_and_lengths():
         StatisticalConfig(most_tags=-1)
 
 
+def test_a_column_that_was_named_must_be_there():
+    for config in (StatisticalConfig(tag_columns=("genres", "nope")), StatisticalConfig(word_column="nope")):
+        with pytest.raises(
+            DataError,
+            match="small, item table, column 'nope': found no such item column; there are 'title', 'genres', 'brand'",
+        ):
+            statistical_profiles(small(), config)
+        with pytest.raises(DataError, match="there are none"):
+            statistical_profiles(small(item_table=None), config)
+    with pytest.raises(DataError, match="column 'tags': found no such item column"):
+        statistical_profiles(small(), StatisticalConfig(tag_columns=("genres", "categories", "tags")[::-1]))
+
+
+def test_the_usual_columns_are_told_where_they_are_there():
+    revision = "tags=genres,categories,tags;words=title;most_tags=5;most_words=8"
+    assert statistical_profiles(small()).revision == revision
+    named = statistical_profiles(small(), StatisticalConfig(tag_columns=("genres",), word_column="title"))
+    assert named.texts == statistical_profiles(small()).texts
+    brands = small(item_table=pa.table({"brand": ITEMS["brand"]}))
+    assert statistical_profiles(brands).texts["ann"] == "Chose 3 items."
+
+
 def test_a_word_that_is_everywhere_is_not_told():
     """Ten of twenty titles have "the": four of a user's six items are .8 deviations above chance; "sea" is in two."""
     titles = ["the sea", "the sea", "the sun", "the sky", "moon", "star", *["the rest"] * 6, *["other"] * 8]
