@@ -46,10 +46,10 @@ class TextCommand(Generic[Config]):
     """Table of profiles of users, or items, whose whole texts are encoded in the place of item columns."""
     columns: tuple[str, ...] | None = None
     """Item columns that make the text, in order; None: those of title, brand, category, description that are there."""
-    labels: Literal["columns", "none"] = "columns"
-    """Whether the name of its column stands before each text."""
-    max_characters: int = 2_000
-    """Characters of a column at most."""
+    labels: Literal["columns", "none"] | None = None
+    """Whether the name of its column stands before each text; None: it does."""
+    max_characters: int | None = None
+    """Characters of a column at most; None: 2,000."""
     precision: Precision = "float32"
     """Number format of the table."""
     chunk_size: int = 512
@@ -90,8 +90,13 @@ def run_text(command: TextCommand[Config]) -> JobReport:
     dataset = read_dataset(command.dataset)
     line = None if command.quiet else ProgressLine(command.out.name)
     if command.profiles is not None:
-        if command.columns is not None:
-            raise UsageError("found --profiles and --columns; expected one of them. Leave one out.")
+        for option, value in (
+            ("--columns", command.columns),
+            ("--labels", command.labels),
+            ("--max-characters", command.max_characters),
+        ):
+            if value is not None:
+                raise UsageError(f"found --profiles and {option}; expected one of them. Leave one out.")
         return make_profile_features(
             dataset,
             read_profiles(command.profiles),
@@ -107,7 +112,9 @@ def run_text(command: TextCommand[Config]) -> JobReport:
         dataset,
         text_encoder(command.encoder),
         template=ItemTemplate.of_columns(
-            columns, labelled=command.labels == "columns", max_characters=command.max_characters
+            columns,
+            labelled=command.labels != "none",
+            max_characters=2_000 if command.max_characters is None else command.max_characters,
         ),
         out=command.out,
         precision=command.precision,

@@ -316,8 +316,9 @@ def test_profiles_become_features_that_a_training_takes(capsys):
     assert "Profiles of another split may tell what this one holds out" in capsys.readouterr().err
     assert main([*encode, "--profiles", "absent.jsonl", "--out", "no.npz"]) == 3
     assert "absent.card.json" in capsys.readouterr().err
-    assert main([*of_users, "--columns", "title"]) == 2
-    assert "found --profiles and --columns" in capsys.readouterr().err
+    for option, value in (("--columns", "title"), ("--labels", "columns"), ("--max-characters", "2000")):
+        assert main([*of_users[:-1], "no.npz", option, value]) == 2
+        assert f"found --profiles and {option}; expected one of them" in capsys.readouterr().err
     assert not Path("no.npz").exists()
 
 
