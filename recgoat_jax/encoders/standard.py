@@ -11,8 +11,8 @@ from recgoat_jax.data.feature_table import FeatureTable
 from recgoat_jax.data.schema import RawTables
 from recgoat_jax.encoders.history import train_history, unit_rows
 from recgoat_jax.encoders.relations import encode_relations
-from recgoat_jax.encoders.tabular import multi_hot, one_hot
-from recgoat_jax.encoders.tfidf import TfidfSvd
+from recgoat_jax.encoders.tabular import multi_hot, one_hot, split_tags
+from recgoat_jax.encoders.tfidf import TfidfSvd, tokenize
 from recgoat_jax.errors import DataError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def add_standard_features(
       of them, else in the ``text`` modality.
 
     Nothing here reads a held-out pair. Features that the data set has already stay as they are, and one of the same
-    name is not made. A modality for which the data has nothing is left out.
+    name is not made. A modality for which the data has nothing, such as texts without a letter or digit, is left out.
 
     Args:
         dataset: the prepared data set.
@@ -71,7 +71,7 @@ def add_standard_features(
     item_features: dict[str, FeatureTable] = {}
     if "text" not in dataset.item_features:
         texts = _joined(item_columns, text_columns)
-        if any(text and text.strip() for text in texts):
+        if any(map(tokenize, texts)):
             item_features["text"] = TfidfSvd(dim=text_dim).encode(texts)
     relations = raw.item_relations
     if (
@@ -100,7 +100,7 @@ def _columns(table: "pa.Table | None", *, key: str) -> dict[str, list[str | None
     return {name: table.column(name).to_pylist() for name in table.column_names if name != key}
 
 
-def _joined(columns: Mapping[str, Sequence[str | None]], names: Sequence[str] | None) -> list[str | None]:
+def _joined(columns: Mapping[str, Sequence[str | None]], names: Sequence[str] | None) -> list[str]:
     named = [name for name in columns if name != ADDRESS_COLUMN] if names is None else names
     chosen = [columns[name] for name in named]
     return [" ".join(cell for cell in cells if cell) for cells in zip(*chosen, strict=True)]
@@ -124,7 +124,7 @@ def _history(
 ) -> FeatureTable | None:
     """Train history in tags, else in text features, else None."""
     named = history_column or next((name for name in TAG_COLUMNS if name in columns), None)
-    described = multi_hot(columns[named]) if named is not None and any(columns[named]) else text
+    described = multi_hot(columns[named]) if named is not None and any(split_tags(columns[named])) else text
     if described is None or not described.present[dataset.train.items].any():
         return None
     return train_history(dataset.train, described, dataset.num_users)

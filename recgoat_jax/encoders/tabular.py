@@ -25,7 +25,7 @@ def split_tags(cells: Sequence[str | None]) -> list[list[str]]:
     """
     by_sign = any(cell and _TAG_SEPARATOR.search(cell) for cell in cells)
     return [
-        [tag for tag in (_TAG_SEPARATOR.split(cell) if by_sign else cell.split()) if tag] if cell else []
+        [tag for tag in (_TAG_SEPARATOR.split(cell) if by_sign else cell.split()) if tag.strip()] if cell else []
         for cell in cells
     ]
 

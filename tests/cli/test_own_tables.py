@@ -94,6 +94,14 @@ def test_settings_that_contradict_themselves_end_with_2(capsys: pytest.CaptureFi
     assert "not a multiple of heads 2" in capsys.readouterr().err
 
 
+def test_items_without_a_word_are_prepared_without_texts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "items.csv").write_text('item,title,genres\nsoup,★★★,","\nrice,★★,|\n', encoding="utf-8")
+    assert main(PREPARE) == 0
+    shown = capsys.readouterr().out
+    assert "features text" not in shown
+    assert "features profile" not in shown
+
+
 def test_bad_data_ends_with_3_and_leaves_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = folder / "interactions.csv"
     table.write_text(table.read_text(encoding="utf-8").replace("soup,2", "soup,NaN", 1), encoding="utf-8")

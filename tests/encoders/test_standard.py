@@ -104,6 +104,22 @@ def test_data_without_any_content_stays_as_it_is():
     assert after.manifest.hash == before.manifest.hash
 
 
+def test_cells_without_a_word_or_a_tag_are_as_good_as_empty_ones():
+    ids = [f"i{i}" for i in range(10)]
+    stars = pl.DataFrame(
+        {"item": ids, "title": ["★★★", "!?", " ", None, "—"] * 2, "genres": [",", " | ", ";,", None, " "] * 2}
+    )
+    _, after = enrich(make_raw(items=stars))
+    assert set(after.item_features) == {"knowledge"}
+    assert after.user_features["profile"].encoder == "one-hot"
+    _, after = enrich(make_raw(items=stars, users=None, item_relations=None))
+    assert not after.item_features
+    assert not after.user_features
+    # Without a tag the history is told in text features, as where the column is empty.
+    _, after = enrich(make_raw(items=stars.with_columns(title=pl.Series(ids)), users=None))
+    assert after.user_features["profile"].encoder == "train-history:tfidf-svd"
+
+
 def test_a_user_table_without_usable_columns_is_no_error():
     users = pl.DataFrame({"user": [f"u{u}" for u in range(12)], "country": ["NL"] * 12})
     assert enrich(make_raw(users=users))[1].user_features["profile"].dim == 3

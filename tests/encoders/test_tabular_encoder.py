@@ -7,6 +7,7 @@ from recgoat_jax.errors import DataError
 
 def test_tags_are_separated_by_signs_where_the_column_has_any_else_by_spaces():
     assert split_tags(["Drama War", None, "", "Sci-Fi"]) == [["Drama", "War"], [], [], ["Sci-Fi"]]
+    assert split_tags([" ", "Drama|War", ",", " | "]) == [[], ["Drama", "War"], [], []]
     assert split_tags(["Home Audio | TV", "Toys;Games", "Books"]) == [
         ["Home Audio", "TV"],
         ["Toys", "Games"],
