@@ -242,7 +242,16 @@ def _texts(path: Path, ids: np.ndarray) -> list[str]:
             expected="one axis of text or integers",
             action="Save the ids as text: numpy.array([...], dtype=str).",
         )
-    return np.char.decode(ids, "utf-8").tolist() if ids.dtype.kind == "S" else ids.astype(str).tolist()
+    try:
+        return np.char.decode(ids, "utf-8").tolist() if ids.dtype.kind == "S" else ids.astype(str).tolist()
+    except UnicodeDecodeError as error:
+        raise DataError.at(
+            path,
+            column="ids",
+            found=f"{error.object!r}, which is not UTF-8",
+            expected="text, or bytes of UTF-8",
+            action="Save the ids as text: numpy.array([...], dtype=str).",
+        ) from error
 
 
 __all__ = ["file_hash", "load_npy", "load_npz", "raw_features", "read_card", "read_features"]

@@ -65,7 +65,8 @@ def read_parquet(path: Path) -> ParquetFeatures:
                 action=f"Add '{name}', or rename the column that holds it.",
             )
     lists = table["values"].combine_chunks()
-    if not (pa.types.is_fixed_size_list(lists.type) or pa.types.is_list(lists.type)):
+    kinds = (pa.types.is_fixed_size_list, pa.types.is_list, pa.types.is_large_list)
+    if not any(is_kind(lists.type) for is_kind in kinds):
         lists = pa.array([], pa.list_(pa.float32()))
     width = pc.call_function("list_value_length", [lists]).drop_null().unique()
     kind = lists.type.value_type

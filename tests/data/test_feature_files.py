@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -79,6 +80,18 @@ def test_parquet_of_others_is_read(tmp_path):
     assert raw.encoder == "file:a.parquet"
 
 
+def test_parquet_of_polars_is_read(tmp_path):
+    whole = pl.DataFrame({"ids": ["a", "b"], "values": [[1.0, 2.0], [3.0, 4.0]]})
+    whole.write_parquet(tmp_path / "whole.parquet")
+    assert pa.types.is_large_list(pq.read_schema(tmp_path / "whole.parquet").field("values").type)
+    raw = read_features(tmp_path / "whole.parquet")
+    assert raw.ids == ("a", "b")
+    np.testing.assert_array_equal(raw.values, np.array([[1, 2], [3, 4]], np.float32))
+    pl.DataFrame({"ids": [1, 2, 3], "values": [None, [5, 6], [7, 8]]}).write_parquet(tmp_path / "holes.parquet")
+    raw = read_features(tmp_path / "holes.parquet")
+    np.testing.assert_array_equal(raw.values, np.array([[np.nan, np.nan], [5, 6], [7, 8]], np.float32))
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -106,6 +119,10 @@ def test_bad_parquet_is_named(tmp_path, columns, message):
         ({"card": np.array('{"kind": "item"}')}, "found a card that cannot be read"),
         ({"card": np.array('{"kind": "shop", "encoder": "", "revision": ""}')}, "found the kind 'shop'"),
         ({"card": np.array("[]")}, "found a card that cannot be read"),
+        (
+            {"ids": np.array([b"i0", "é".encode("latin-1"), b"i2"])},
+            r"a.npz, column 'ids': found b'\\xe9', which is not UTF-8; expected text",
+        ),
     ],
 )
 def test_bad_archives_are_named(tmp_path, arrays, message):
@@ -120,6 +137,11 @@ def test_what_stands_in_a_missing_row_is_not_read(tmp_path):
     table, _ = match_features(raw, blocks(), kind="item", name="text")
     np.testing.assert_array_equal(table.values[:3], [[3, 4], [1, 2], [0, 0]])
     assert table.present[:4].tolist() == [True, True, False, False]
+
+
+def test_ids_may_be_bytes_of_utf_8(tmp_path):
+    np.savez(tmp_path / "a.npz", ids=np.array([b"i1", "é".encode()]), values=VALUES[:2])
+    assert read_features(tmp_path / "a.npz").ids == ("i1", "é")
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".parquet"])
