@@ -83,8 +83,9 @@ def prepare(
             themselves; an item or user table without any id of the data set; nothing left after a step, or an empty
             train, validation or test part.
     """
-    if k_core < 0:
-        raise UsageError(f"k_core is {k_core}; expected 0 or more.")
+    for label, value in (("seed", seed), ("k_core", k_core)):
+        if value < 0:
+            raise UsageError(f"{label} is {value}; expected 0 or more.")
     fractions = {"valid_fraction": valid_fraction, "test_fraction": test_fraction, "cold_fraction": cold_fraction}
     _check_fractions(protocol, fractions)
     check_names({**raw.item_features, **raw.user_features, **raw.item_neighbors})

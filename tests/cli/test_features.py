@@ -90,6 +90,14 @@ def test_columns_labels_and_precision_are_chosen(prepared):
             2,
             "one of efficientnet, clip, llava",
         ),
+        *(
+            (
+                ["image", "mine", "--pictures", "x", "--out", "a.npz", "--encoder=efficientnet", f"--encoder.{name}=0"],
+                2,
+                f"image encoder 'efficientnet': found {name.replace('-', '_')}=0; expected 1 or more",
+            )
+            for name in ("pictures-per-batch", "decoders", "size")
+        ),
         (["text", "absent", "--out", "a.npz", "--encoder", "tfidf"], 3, "no readable 'manifest.json'"),
         (
             ["text", "mine", "--out", "a.npz", "--encoder", "tfidf", "--columns", "title", "colour"],

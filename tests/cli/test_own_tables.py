@@ -65,6 +65,9 @@ def test_wrong_calls_end_with_2_and_say_why(folder: Path, capsys: pytest.Capture
     cases = {
         ("fly",): "unknown command 'fly'",
         ("prepare", "cloud"): "unknown source 'cloud'",
+        (*PREPARE, "--seed", "-1"): "seed is -1; expected 0 or more",
+        ("prepare", "synthetic", "--out", "made", "--seed", "-1"): "seed is -1; expected 0 or more",
+        ("prepare", "synthetic", "--out", "made", "--data-seed", "-1"): "found seed=-1 (--data-seed); expected 0 or",
         ("train", "nothing.py"): "neither a file nor a model",
         ("train", "bpr"): "expected --data DIR",
     }

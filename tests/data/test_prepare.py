@@ -311,6 +311,8 @@ def features(values: Any, ids: tuple[str, ...] = ("i0", "i1")) -> dict[str, Any]
         ({"head": 1}, {}, DataError, "leaves the valid part empty"),
         ({"head": 0}, {}, DataError, "found no interactions"),
         ({}, {"k_core": -1}, UsageError, "k_core is -1; expected 0 or more"),
+        ({}, {"seed": -1}, UsageError, "seed is -1; expected 0 or more"),
+        ({}, {"seed": -1, "protocol": "cold_items"}, UsageError, "seed is -1; expected 0 or more"),
         (
             {},
             {"protocol": "global_time", "valid_fraction": 0.5, "test_fraction": 0.5},

@@ -148,6 +148,7 @@ def test_a_large_catalogue_costs_little_a_user():
         {"missing_rate": 1.0},
         {"noise": -0.1},
         {"interactions_per_user": 0},
+        {"seed": -1},
     ],
 )
 def test_sizes_out_of_range_are_refused(bad):

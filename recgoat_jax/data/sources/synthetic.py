@@ -99,14 +99,14 @@ def generate(
         interactions_per_user: mean number of items a user takes; single users vary (log-normal), but take 5 or more
             where the mean allows it, and at most half of the items that they see.
         noise: standard deviation of the noise in modalities, whose signal has standard deviation 1.
-        seed: of everything. One more modality does not change the interactions.
+        seed: of everything, 0 or more. One more modality does not change the interactions.
 
     Returns:
         The tables (ratings 1 to 5 that rise with the personal part of the score, timestamps, titles) and the planted
         factors.
 
     Raises:
-        UsageError: a size, rate or noise outside its range.
+        UsageError: a size, rate, noise or seed outside its range.
     """
     modalities = {"text": 24, "image": 16} if modalities is None else modalities
     widths = [dim, *modalities.values(), *([] if user_modality is None else [user_modality])]
@@ -120,6 +120,8 @@ def generate(
             f"synthetic data: found missing_rate={missing_rate}, noise={noise}, interactions_per_user="
             f"{interactions_per_user}; expected a rate from 0 to below 1, noise of 0 or more, and a mean of 1 or more."
         )
+    if seed < 0:
+        raise UsageError(f"synthetic data: found seed={seed} (--data-seed); expected 0 or more.")
     users = Vocabulary((f"u{row:0{len(str(num_users - 1))}d}" for row in range(num_users)), kind="user")
     items = Vocabulary((f"i{row:0{len(str(num_items - 1))}d}" for row in range(num_items)), kind="item")
     user_factors = _rng(seed, "users").standard_normal((num_users, dim), np.float32)

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, UInt8
 from recgoat_jax.encoders.image.efficientnet_weights import WHEEL, read_efficientnet, wheel_checkpoint
 from recgoat_jax.encoders.image.pictures import PictureReader, quiet_decoding
 from recgoat_jax.encoders.protocols import Encoded
-from recgoat_jax.errors import DataError, MissingExtraError
+from recgoat_jax.errors import DataError, MissingExtraError, UsageError
 from recgoat_jax.nn.efficientnet import EfficientNetLite
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ class EfficientNetImageConfig:
     reader: PictureReader = field(default_factory=PictureReader)
     pictures_per_batch: int = 8
     decoders: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("size", "pictures_per_batch", "decoders"):
+            if (value := getattr(self, name)) < 1:
+                raise UsageError(f"image encoder 'efficientnet': found {name}={value}; expected 1 or more.")
 
 
 class EfficientNetImageEncoder:
