@@ -99,8 +99,8 @@ class LlmCommand(ProfileCommand):
     """Model, server and prompts."""
     columns: tuple[str, ...] | None = None
     """Item columns that make the text of an item; None: those of title, brand, category, description that are there."""
-    labels: Literal["columns", "none"] = "columns"
-    """Whether the name of its column stands before each text."""
+    labels: Literal["columns", "none"] | None = None
+    """Whether the name of its column stands before each text; None: it does."""
     item_profiles: Path | None = None
     """Table of item profiles that stand in users' prompts in the place of columns; items without one are left out."""
     limit: int | None = None
@@ -203,8 +203,9 @@ def _prompts(command: LlmCommand, dataset: Dataset) -> PromptSet:
 
 def _item_texts(command: LlmCommand, dataset: Dataset) -> list[str | None]:
     if command.item_profiles is not None:
-        if command.columns is not None:
-            raise UsageError("found --item-profiles and --columns; expected one of them. Leave one out.")
+        for option, given in (("--columns", command.columns), ("--labels", command.labels)):
+            if given is not None:
+                raise UsageError(f"found --item-profiles and {option}; expected one of them. Leave one out.")
         table = read_profiles(command.item_profiles)
         if table.kind != "item":
             raise UsageError(f"{command.item_profiles}: found profiles of users; expected profiles of items.")
@@ -212,7 +213,7 @@ def _item_texts(command: LlmCommand, dataset: Dataset) -> list[str | None]:
     name = f"{dataset.manifest.name}, item table"
     columns = command.columns or usual_columns(dataset.item_table, source=name)
     # Whole texts: prompts cut them, after numbers and addresses were taken out.
-    template = ItemTemplate.of_columns(columns, labelled=command.labels == "columns", max_characters=1_000_000)
+    template = ItemTemplate.of_columns(columns, labelled=command.labels != "none", max_characters=1_000_000)
     return template.render(dataset.item_table, source=name)
 
 

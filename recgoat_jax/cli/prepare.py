@@ -249,7 +249,7 @@ def prepare_source(command: SourceCommand) -> tuple[Dataset, bool]:
     raw, target, split = command.read(), command.target, command.split
     dataset = prepare(
         raw,
-        name=target.name or target.out.name,
+        name=target.name or target.out.resolve().name,
         protocol=split.protocol,
         seed=split.seed,
         k_core=split.k_core,

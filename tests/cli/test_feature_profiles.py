@@ -265,6 +265,10 @@ def test_columns_and_labels_are_chosen_and_a_number_at_the_cut_is_redacted_whole
             "found --item-profiles and --columns",
         ),
         (
+            ["--out=a.jsonl", "--encoder=llm", "--encoder.model=m", "--item-profiles=b.jsonl", "--labels", "none"],
+            "found --item-profiles and --labels",
+        ),
+        (
             ["--out=a.jsonl", "--encoder=llm", "--encoder.model=m", "--encoder.base-url=https://me:pw@host/v1"],
             "found a user, password or query in the address",
         ),

@@ -40,6 +40,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 PREPARE = ("prepare", "table", "--interactions", "interactions.csv", "--items", "items.csv", "--out", "mine")
 
 
+def test_where_the_shell_is_may_be_filled(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "shop").mkdir()
+    monkeypatch.chdir(folder / "shop")
+    tables = ("--interactions", "../interactions.csv", "--items", "../items.csv")
+    assert main(["prepare", "table", *tables, "--out", ".", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "shop"
+    assert Path("manifest.json").is_file()
+
+
 def test_tables_become_recommendations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*PREPARE, "--json"]) == 0
     manifest = json.loads(capsys.readouterr().out)
