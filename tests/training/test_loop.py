@@ -156,7 +156,7 @@ def test_a_model_without_parameters_is_evaluated_as_it_is(experiment: Experiment
     assert result.test["recall@5"] >= 0
 
 
-@pytest.mark.parametrize("metric", ["recal@20", "recall@020", "recall"])
+@pytest.mark.parametrize("metric", ["Recall@20", "recall@020", "recall"])
 def test_a_metric_that_nobody_computes_is_refused(metric: str) -> None:
     with pytest.raises(
         ValueError, match=rf"selection_metric is '{metric}'; expected one of recall, .*cut-offs \[5, 10"
