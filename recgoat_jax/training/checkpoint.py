@@ -109,6 +109,7 @@ class Checkpoints:
 
     def save_best(self, step: int, params: nnx.State) -> None:
         """Saves the best parameters so far; those before it are kept until a saved state names these."""
+        self.wait()
         for later in self._best.all_steps():
             # Of a run that was ended after its last state; orbax takes no step below its latest. On other devices this
             # one may differ in the last bits, so that not even the same step is taken over.
