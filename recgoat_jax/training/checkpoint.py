@@ -7,7 +7,7 @@ the settings of their run, so that no other run goes on from them.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -110,11 +110,9 @@ class Checkpoints:
     def save_best(self, step: int, params: nnx.State) -> None:
         """Saves the best parameters so far; those before it are kept until a saved state names these."""
         self.wait()
-        for later in self._best.all_steps():
-            # Of a run that was ended after its last state; orbax takes no step below its latest. On other devices this
-            # one may differ in the last bits, so that not even the same step is taken over.
-            if later >= step:
-                self._best.delete(later)
+        # Later ones are of a run that was ended after its last state; orbax takes no step below its latest. On other
+        # devices this one may differ in the last bits, so that not even the same step is taken over.
+        self._remove_bests(lambda saved: saved >= step)
         self._save(self._best, step, params, {})
 
     def restore_best(self, step: int, example: nnx.State) -> Any:
@@ -124,9 +122,7 @@ class Checkpoints:
     def keep_best(self, step: int) -> None:
         """Removes all parameters but those of the result, when the run has ended."""
         self.wait()
-        for other in self._best.all_steps():
-            if other != step:
-                self._best.delete(other)
+        self._remove_bests(lambda saved: saved != step)
 
     def restore_latest_best(self, example: nnx.State) -> Any:
         """The best parameters that were saved last: those of the result, of a finished run."""
@@ -141,8 +137,11 @@ class Checkpoints:
         """Returns when every save is on disk."""
         self._last.wait_until_finished()
         self._best.wait_until_finished()
+        self._remove_bests(lambda saved: saved < self._named)
+
+    def _remove_bests(self, unwanted: Callable[[int], bool]) -> None:
         for step in self._best.all_steps():
-            if step < self._named:
+            if unwanted(step):
                 self._best.delete(step)
 
     def _save(self, manager: ocp.CheckpointManager, step: int, tree: Any, progress: Mapping[str, Any]) -> None:

@@ -12,11 +12,12 @@ import numpy as np
 
 from recgoat_jax.data.dataset import Dataset
 from recgoat_jax.encoders.as_data import as_data
+from recgoat_jax.encoders.item_features import item_column
 from recgoat_jax.encoders.profiles.profile_table import ProfileTable, profile_table
 from recgoat_jax.encoders.standard import TAG_COLUMNS
 from recgoat_jax.encoders.tabular import split_tags
 from recgoat_jax.encoders.tfidf import tokenize
-from recgoat_jax.errors import DataError, UsageError
+from recgoat_jax.errors import UsageError
 
 _WORD_COLUMN = "title"
 _TAG_LIMIT = 60
@@ -61,14 +62,7 @@ def statistical_profiles(dataset: Dataset, config: StatisticalConfig = Statistic
     """
     columns = _columns(dataset)
     for name in (*(config.tag_columns or ()), *(() if config.word_column is None else (config.word_column,))):
-        if name not in columns:
-            raise DataError.at(
-                f"{dataset.manifest.name}, item table",
-                column=name,
-                found=f"no such item column; there are {', '.join(map(repr, columns)) or 'none'}",
-                expected="the columns that statistical profiles were told to read",
-                action="Name columns that are there, or prepare the data with them.",
-            )
+        item_column(dataset, name)
     tag_columns, word_column = _chosen(config)
     tags = {name: _tags(columns[name]) for name in tag_columns if any(columns.get(name, ()))}
     words = [set(tokenize(cell or "")) for cell in columns.get(word_column, ())]
